@@ -1,0 +1,1 @@
+"""Portrayal: one portrait speaks and moves."""

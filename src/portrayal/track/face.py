@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import cached_property, lru_cache
+from functools import cache, cached_property
 from typing import Any, Literal
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -22,7 +23,9 @@ Array = NDArray[np.float32]
 FaceChoice = Literal["largest", "left", "right"] | int
 
 #: A mesh whose rigid points miss the mean face by more than this (rms, eye distances) is no human face.
-MISFIT_LIMIT = 0.16
+MISFIT_LIMIT = 0.068
+#: Mean grey difference between two frames (24x24) that only a scene cut makes.
+CUT_LIMIT = 28.0
 _lock = threading.Lock()
 
 
@@ -89,7 +92,7 @@ def _solutions() -> Any:
 
 
 @contextmanager
-def _quiet() -> Any:
+def _quiet() -> Iterator[None]:
     """MediaPipe's C++ side writes to stderr whatever one asks of it; users should not see that."""
     null, saved = os.open(os.devnull, os.O_WRONLY), os.dup(2)
     try:
@@ -101,14 +104,25 @@ def _quiet() -> Any:
         os.close(saved)
 
 
-@lru_cache(maxsize=4)
-def _mesh(static: bool, faces: int, owner: object) -> Any:
-    """A face mesh graph; `owner` keeps the graphs of different trackers apart."""
+def _new_mesh(static: bool, faces: int) -> Any:
     with _quiet():
         graph = _solutions().face_mesh.FaceMesh(
             static_image_mode=static, max_num_faces=faces, refine_landmarks=True
         )
         graph.process(np.zeros((64, 64, 3), np.uint8))  # its start-up log goes where nobody reads it
+    return graph
+
+
+@cache
+def _still_mesh() -> Any:
+    return _new_mesh(static=True, faces=1)
+
+
+@cache
+def _detector(full_range: int) -> Any:
+    with _quiet():
+        graph = _solutions().face_detection.FaceDetection(0.4, full_range)
+        graph.process(np.zeros((64, 64, 3), np.uint8))
     return graph
 
 
@@ -118,3 +132,118 @@ def _landmarks(graph: Any, rgb: Rgb) -> list[Array]:
     size = np.array([width, height, width], np.float32)
     half = np.array([0.5, 0.5, 0], np.float32)
     return [np.array([(p.x, p.y, p.z) for p in f.landmark], np.float32) * size - half for f in found]
+
+
+def find_faces(rgb: Rgb) -> list[Face]:
+    """All faces in a still picture, from left to right.
+
+    Detections of two ranges (near, far), each looked at again in an upright crop of its own, so that the
+    landmarks of a small face in a large picture are as exact as those of a portrait. A face that fills the
+    picture is found by adding a margin.
+    """
+    with _lock, _quiet():
+        faces: list[Face] = []
+        for box in [*_detections(rgb), _whole(rgb, 1.0), _whole(rgb, 1.6)]:
+            if faces and box[2] >= max(rgb.shape[:2]):
+                break  # the whole picture is the last resort
+            for face in _faces_in_crop(rgb, box):
+                if not any(_same(face, other) for other in faces):
+                    faces.append(face)
+    return sorted(faces, key=lambda f: f.centre[0])
+
+
+Square = tuple[float, float, float]  # centre x, centre y, side, in pixels
+
+
+def _whole(rgb: Rgb, factor: float) -> Square:
+    height, width = rgb.shape[:2]
+    return width / 2, height / 2, factor * max(height, width)
+
+
+def _detections(rgb: Rgb) -> list[Square]:
+    height, width = rgb.shape[:2]
+    scale = min(1.0, 1280 / max(height, width))
+    small = cv2.resize(rgb, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA) if scale < 1 else rgb
+    boxes = []
+    for full_range in (0, 1):
+        for found in _detector(full_range).process(np.ascontiguousarray(small)).detections or []:
+            box = found.location_data.relative_bounding_box
+            side = 2.0 * max(box.width * width, box.height * height)
+            boxes.append(((box.xmin + box.width / 2) * width, (box.ymin + box.height / 2) * height, side))
+    return boxes
+
+
+def _faces_in_crop(rgb: Rgb, square: Square) -> list[Face]:
+    x, y, side = square
+    if side < 16:
+        return []
+    size = int(np.clip(side, 256, 640))
+    scale = size / side
+    to_crop = np.array([[scale, 0, (size - 1) / 2 - scale * x], [0, scale, (size - 1) / 2 - scale * y]])
+    method = cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC
+    source = rgb
+    if scale < 0.5:  # warpAffine does not average over the pixels it skips
+        source = cv2.resize(rgb, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
+        to_crop[:, :2] = np.eye(2)
+        to_crop[:, 2] += (1 - scale) / 2
+    crop = cv2.warpAffine(source, to_crop, (size, size), flags=method, borderMode=cv2.BORDER_REPLICATE)
+    corner = np.array([x - (size - 1) / 2 / scale, y - (size - 1) / 2 / scale, 0], np.float32)
+    faces = [Face(points / np.float32(scale) + corner) for points in _landmarks(_still_mesh(), crop)]
+    return [f for f in faces if f.misfit < MISFIT_LIMIT]
+
+
+def _same(a: Face, b: Face) -> bool:
+    return float(np.linalg.norm(a.centre - b.centre)) < 0.6 * max(a.pose.scale, b.pose.scale)
+
+
+class FaceTracker:
+    """Follows one face through the frames of a video.
+
+    Call it with each frame (uint8 RGB, (H, W, 3)) in order; the answer is the face, or None where it is out
+    of sight. `choice` says which face when the first frame with faces has several. A scene cut starts anew.
+    """
+
+    def __init__(self, choice: FaceChoice = "largest") -> None:
+        self._choice = choice
+        self._graph: Any = None
+        self._last: Face | None = None
+        self._thumbnail: NDArray[np.float32] | None = None
+
+    def __call__(self, rgb: Rgb) -> Face | None:
+        if self._is_cut(rgb):
+            self.close()
+        if self._graph is None:
+            return self._start(rgb)
+        faces = [Face(points) for points in _landmarks(self._graph, rgb)]
+        face = self._nearest(faces)
+        self._last = face or self._last
+        return face
+
+    def close(self) -> None:
+        """Forget the face; the next frame starts anew."""
+        if self._graph is not None:
+            self._graph.close()
+        self._graph, self._last = None, None
+
+    def _start(self, rgb: Rgb) -> Face | None:
+        faces = find_faces(rgb)
+        if not faces:
+            return None
+        chosen = choose_face(faces, self._choice)
+        self._graph = _new_mesh(static=False, faces=len(faces))
+        self._last = chosen
+        with _quiet():
+            seen = [Face(points) for points in _landmarks(self._graph, rgb)]
+        return self._nearest(seen) or chosen
+
+    def _nearest(self, faces: list[Face]) -> Face | None:
+        last = self._last
+        if last is None or not faces:
+            return None
+        face = min(faces, key=lambda f: float(np.linalg.norm(f.centre - last.centre)))
+        return face if np.linalg.norm(face.centre - last.centre) < 1.5 * last.pose.scale else None
+
+    def _is_cut(self, rgb: Rgb) -> bool:
+        grey = cv2.resize(rgb, (24, 24), interpolation=cv2.INTER_AREA).mean(2).astype(np.float32)
+        before, self._thumbnail = self._thumbnail, grey
+        return before is not None and float(np.abs(grey - before).mean()) > CUT_LIMIT

@@ -39,8 +39,9 @@ class MotionFrame:
 
     rotation: (3,) pitch, yaw, roll in degrees; 0 faces the camera. Positive pitch nods down, positive yaw
         turns towards the head's own left, positive roll tilts towards its own right shoulder.
-    translation: (2,) x right, y down, in eye distances (outer eye corner to outer eye corner of the same
-        head seen from the front), relative to the first frame.
+    translation: (2,) of the neck pivot (:data:`portrayal.track.geometry.PIVOT`), x right, y down, in eye
+        distances (outer eye corner to outer eye corner of the head seen from the front), relative to the
+        first frame. Without translation a head turns and nods on its neck.
     scale: size of the head relative to the first frame.
     coefficients: (52,) ARKit blend shapes in the order of :data:`SHAPES`, 0 neutral, 1 full; they may go
         beyond. Gaze is in the eight eyeLook shapes.

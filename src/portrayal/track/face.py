@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from portrayal.errors import PortrayalError
+from portrayal.track.crop import square_crop
 from portrayal.track.geometry import HeadPose, fit_pose
 from portrayal.track.topology import RIGID, mean_face
 
@@ -77,8 +78,8 @@ def choose_face(faces: list[Face], choice: FaceChoice) -> Face:
     return min(faces, key=rank[choice])
 
 
-def _solutions() -> Any:
-    with _quiet():
+def solutions() -> Any:
+    with quiet():
         try:
             import mediapipe.python.solutions as solutions
         except ImportError as error:
@@ -92,7 +93,7 @@ def _solutions() -> Any:
 
 
 @contextmanager
-def _quiet() -> Iterator[None]:
+def quiet() -> Iterator[None]:
     """MediaPipe's C++ side writes to stderr whatever one asks of it; users should not see that."""
     null, saved = os.open(os.devnull, os.O_WRONLY), os.dup(2)
     try:
@@ -105,8 +106,8 @@ def _quiet() -> Iterator[None]:
 
 
 def _new_mesh(static: bool, faces: int) -> Any:
-    with _quiet():
-        graph = _solutions().face_mesh.FaceMesh(
+    with quiet():
+        graph = solutions().face_mesh.FaceMesh(
             static_image_mode=static, max_num_faces=faces, refine_landmarks=True
         )
         graph.process(np.zeros((64, 64, 3), np.uint8))  # its start-up log goes where nobody reads it
@@ -120,8 +121,8 @@ def _still_mesh() -> Any:
 
 @cache
 def _detector(full_range: int) -> Any:
-    with _quiet():
-        graph = _solutions().face_detection.FaceDetection(0.4, full_range)
+    with quiet():
+        graph = solutions().face_detection.FaceDetection(0.4, full_range)
         graph.process(np.zeros((64, 64, 3), np.uint8))
     return graph
 
@@ -141,7 +142,7 @@ def find_faces(rgb: Rgb) -> list[Face]:
     landmarks of a small face in a large picture are as exact as those of a portrait. A face that fills the
     picture is found by adding a margin.
     """
-    with _lock, _quiet():
+    with _lock, quiet():
         faces: list[Face] = []
         for box in [*_detections(rgb), _whole(rgb, 1.0), _whole(rgb, 1.6)]:
             if faces and box[2] >= max(rgb.shape[:2]):
@@ -177,18 +178,10 @@ def _faces_in_crop(rgb: Rgb, square: Square) -> list[Face]:
     x, y, side = square
     if side < 16:
         return []
-    size = int(np.clip(side, 256, 640))
-    scale = size / side
-    to_crop = np.array([[scale, 0, (size - 1) / 2 - scale * x], [0, scale, (size - 1) / 2 - scale * y]])
-    method = cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC
-    source = rgb
-    if scale < 0.5:  # warpAffine does not average over the pixels it skips
-        source = cv2.resize(rgb, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
-        to_crop[:, :2] = np.eye(2)
-        to_crop[:, 2] += (1 - scale) / 2
-    crop = cv2.warpAffine(source, to_crop, (size, size), flags=method, borderMode=cv2.BORDER_REPLICATE)
-    corner = np.array([x - (size - 1) / 2 / scale, y - (size - 1) / 2 / scale, 0], np.float32)
-    faces = [Face(points / np.float32(scale) + corner) for points in _landmarks(_still_mesh(), crop)]
+    crop, to_crop = square_crop(rgb, (x, y), side, int(np.clip(side, 256, 640)))
+    scale = np.float32(to_crop[0, 0])
+    corner = np.array([*-to_crop[:, 2] / scale, 0], np.float32)
+    faces = [Face(points / scale + corner) for points in _landmarks(_still_mesh(), crop)]
     return [f for f in faces if f.misfit < MISFIT_LIMIT]
 
 
@@ -232,7 +225,7 @@ class FaceTracker:
         chosen = choose_face(faces, self._choice)
         self._graph = _new_mesh(static=False, faces=len(faces))
         self._last = chosen
-        with _quiet():
+        with quiet():
             seen = [Face(points) for points in _landmarks(self._graph, rgb)]
         return self._nearest(seen) or chosen
 

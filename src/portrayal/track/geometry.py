@@ -17,6 +17,8 @@ from portrayal.track.topology import RIGID, mean_face
 
 Array = NDArray[np.float32]
 _RIGID = np.array(RIGID)
+#: Where the skull sits on the spine, in head space: a head turns and nods about this point.
+PIVOT: Array = np.array([0.0, 0.9, 0.8], np.float32)
 
 
 def rotation_matrix(angles: ArrayLike) -> Array:
@@ -54,6 +56,17 @@ class HeadPose:
     def angles(self) -> Array:
         """(3,) pitch, yaw, roll in degrees."""
         return rotation_angles(self.rotation)
+
+    @property
+    def pivot(self) -> Array:
+        """(3,) pixels: where :data:`PIVOT` is in the picture."""
+        return (self.scale * self.rotation @ PIVOT + self.origin).astype(np.float32)
+
+    @classmethod
+    def about_pivot(cls, angles: ArrayLike, scale: float, pivot: Array) -> HeadPose:
+        """The pose with these angles (degrees) whose :attr:`pivot` is at `pivot`."""
+        rotation = rotation_matrix(angles)
+        return cls(rotation, scale, (pivot - scale * rotation @ PIVOT).astype(np.float32))
 
     def to_picture(self, points: Array) -> Array:
         """(N, 3) head space to (N, 3) pixels."""

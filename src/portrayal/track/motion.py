@@ -53,7 +53,7 @@ def to_motion(face: Face, first: HeadPose) -> MotionFrame:
     pose = face.pose
     return MotionFrame(
         rotation=pose.angles,
-        translation=((pose.origin - first.origin)[:2] / first.scale).astype(np.float32),
+        translation=((pose.pivot - first.pivot)[:2] / first.scale).astype(np.float32),
         scale=pose.scale / first.scale,
         coefficients=coefficients(face.shape),
         shape=face.shape,
@@ -110,19 +110,22 @@ def steady(frames: Iterable[MotionFrame], strength: float) -> Iterator[MotionFra
         yield from frames
         return
     window: deque[MotionFrame] = deque(maxlen=2 * REACH + 1)
-    ahead = 0
-    for frame in frames:
-        if not window:
-            window.extend([frame] * REACH)
+    for frame in _padded(frames):
         window.append(frame)
-        ahead += 1
-        if ahead > REACH:
+        if len(window) == window.maxlen:
             yield _weighted(list(window), strength)
-    last = window[-1] if window else None
-    while last is not None and ahead > 0 and (ahead := min(ahead, REACH)) > 0:
-        window.append(last)
-        yield _weighted(list(window), strength)
-        ahead -= 1
+
+
+def _padded(frames: Iterable[MotionFrame]) -> Iterator[MotionFrame]:
+    """The frames with the first and the last repeated REACH times before and after."""
+    last: MotionFrame | None = None
+    for frame in frames:
+        if last is None:
+            yield from [frame] * REACH
+        yield frame
+        last = frame
+    if last is not None:
+        yield from [last] * REACH
 
 
 #: Noise of the tracker on a still face: degrees, eye distances, ratio, coefficient, eye distances.
@@ -138,9 +141,7 @@ def _weighted(window: list[MotionFrame], strength: float) -> MotionFrame:
         values = np.array([getattr(f, name) for f in window], np.float32)
         offsets = values - values[REACH]
         difference = offsets**2 / np.float32((NOISE[name] * (0.5 + 2.5 * strength)) ** 2)
-        if name == "shape":  # a landmark moves as one
-            difference = difference.sum(-1, keepdims=True)
-        elif name in ("rotation", "translation"):
+        if name in ("shape", "rotation", "translation"):  # a point, a head moves as one
             difference = difference.sum(-1, keepdims=True)
         weights = np.exp(-0.5 * difference) * closeness.reshape(-1, *[1] * (values.ndim - 1))
         return (values[REACH] + (weights * offsets).sum(0) / weights.sum(0)).astype(np.float32)

@@ -1,0 +1,60 @@
+"""One face of one picture, ready to act: everything that depends on the picture alone is made once."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from portrayal.engines.puppet.eyes import Eyes
+from portrayal.engines.puppet.mesh import HeadMesh
+from portrayal.engines.puppet.mouth import Mouth
+from portrayal.engines.puppet.plate import background_plate, foreground, lay_over
+from portrayal.engines.puppet.transfer import Target
+from portrayal.engines.puppet.warp import MeshWarp
+from portrayal.track.face import Face
+from portrayal.track.geometry import HeadPose
+from portrayal.track.matte import person_matte
+
+Rgb = NDArray[np.uint8]
+
+
+class Actor:
+    """Renders one face of a picture in any pose and expression.
+
+    rgb: (H, W, 3) uint8; face: where the face is in it. Everything happens on a stage, the part of the picture
+    around the head that can move; the rest of the picture is never touched.
+    """
+
+    def __init__(self, rgb: Rgb, face: Face) -> None:
+        height, width = rgb.shape[:2]
+        mesh = HeadMesh.build(face, width, height)
+        low = np.maximum(np.floor(mesh.rest[:, :2].min(0)).astype(int), 0)
+        high = np.minimum(np.ceil(mesh.rest[:, :2].max(0)).astype(int) + 1, (width, height))
+        self.window = (slice(low[1], high[1]), slice(low[0], high[0]))
+        self.offset = np.array([*low, 0], np.float32)
+        self.face = Face(face.landmarks - self.offset)
+        stage = np.ascontiguousarray(rgb[self.window])
+        self._mesh = replace(mesh, rest=mesh.rest - self.offset)
+        self._warp = MeshWarp(mesh.triangles, self._mesh.rest, stage.shape[:2])
+        matte = np.ascontiguousarray(person_matte(rgb, face)[self.window])
+        self._plate = background_plate(stage, matte)
+        self._person = foreground(stage, matte, self._plate)
+        self._mouth = Mouth(stage, self.face)
+        self._eyes = Eyes(stage, self.face)
+
+    def paint(self, picture: Rgb, target: Target) -> None:
+        """Draw the face at `target` (picture pixels) into `picture`, in place."""
+        target = Target(_moved(target.pose, -self.offset), target.shape)
+        x, y = self._warp(self._mesh.moved(self.face, target))
+        person = cv2.remap(self._person, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+        canvas = lay_over(self._plate, np.asarray(person, np.uint8))
+        self._mouth.paint(canvas, target)
+        self._eyes.paint(canvas, target)
+        picture[self.window] = canvas
+
+
+def _moved(pose: HeadPose, by: NDArray[np.float32]) -> HeadPose:
+    return HeadPose(pose.rotation, pose.scale, pose.origin + by)

@@ -1,0 +1,113 @@
+"""The mesh that carries the picture: the face's own triangles, closed at eyes and mouth, and rings around them
+that take hair, ears, hat and neck along and fade into a body and a background that stand still."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from portrayal.engines.puppet.transfer import Target
+from portrayal.track.face import Face
+from portrayal.track.topology import (
+    INNER_LIP_BOTTOM,
+    INNER_LIP_TOP,
+    LEFT_EYE_BOTTOM,
+    LEFT_EYE_TOP,
+    MESH_POINTS,
+    OVAL,
+    RIGHT_EYE_BOTTOM,
+    RIGHT_EYE_TOP,
+    triangles,
+)
+
+Array = NDArray[np.float32]
+Indices = NDArray[np.int32]
+
+#: Rings at these multiples of the face outline, seen from its centre.
+RINGS = np.array([1.04, 1.1, 1.18, 1.28, 1.4, 1.55, 1.75, 2.0, 2.3, 2.7, 3.2], np.float32)
+#: Depth of the head's silhouette in head space: halfway through the skull.
+SILHOUETTE_DEPTH = 0.75
+#: How far below the eyes (head space) the neck begins to stay, and where the body stands still.
+NECK, SHOULDERS = 1.2, 2.7
+
+
+@dataclass(frozen=True)
+class HeadMesh:
+    """rest: (V, 3) stage pixels at rest; the first 468 are the face's landmarks. triangles: (T, 3).
+
+    ring_head: (R, 3) the ring vertices in head space. weight: (R,) how rigidly each follows the skull.
+    drag: (R,) how much it takes of the expression of the outline point it grew from, outline: (R,) that point.
+    """
+
+    rest: Array
+    triangles: Indices
+    ring_head: Array
+    weight: Array
+    drag: Array
+    outline: Indices
+
+    @classmethod
+    def build(cls, face: Face, width: int, height: int) -> HeadMesh:
+        """The mesh of a face in a picture of this size."""
+        points = face.landmarks[:MESH_POINTS]
+        oval = points[list(OVAL)]
+        centre = oval.mean(0)
+        factor = np.repeat(RINGS, len(OVAL))
+        outline = np.tile(np.array(OVAL, np.int32), len(RINGS))
+        ring = centre + factor[:, None] * (points[outline] - centre)
+        skull = face.pose.to_picture(np.array([[0, 0.2, SILHOUETTE_DEPTH]], np.float32))[0, 2]
+        back = np.clip((factor - 1) / 0.3, 0, 1)
+        ring[:, 2] = points[outline, 2] * (1 - back) + skull * back
+        head = face.pose.to_head(ring.astype(np.float32))
+        edge = np.minimum.reduce([ring[:, 0], ring[:, 1], width - 1 - ring[:, 0], height - 1 - ring[:, 1]])
+        weight = _fall(head[:, 1], NECK, SHOULDERS) * _fall(factor, 1.9, 3.2)
+        weight *= 1 - _fall(edge / face.pose.scale, 0.0, 0.5)
+        return cls(
+            np.concatenate([points, ring]).astype(np.float32),
+            _triangles(),
+            head,
+            weight.astype(np.float32),
+            np.exp(-(factor - 1) / 0.22).astype(np.float32),
+            outline,
+        )
+
+    def moved(self, face: Face, target: Target) -> Array:
+        """(V, 3) where the vertices are when the face is at `target`."""
+        expression = (target.shape - face.shape)[self.outline] * self.drag[:, None]
+        rigid = target.pose.to_picture(self.ring_head + expression)
+        rest = self.rest[MESH_POINTS:]
+        ring = rest + self.weight[:, None] * (rigid - rest)
+        return np.concatenate([target.points[:MESH_POINTS], ring]).astype(np.float32)
+
+
+def _fall(value: Array, start: float, end: float) -> Array:
+    """1 before start, 0 after end, smooth between."""
+    t = np.clip((value - start) / (end - start), 0, 1)
+    return np.asarray(1 - t * t * (3 - 2 * t), np.float32)
+
+
+def _triangles() -> Indices:
+    """Face, lids and lips closed, rings."""
+    parts = [triangles()]
+    for top, bottom in (
+        (RIGHT_EYE_TOP, RIGHT_EYE_BOTTOM),
+        (LEFT_EYE_TOP, LEFT_EYE_BOTTOM),
+        (INNER_LIP_TOP, INNER_LIP_BOTTOM),
+    ):
+        parts.append(_strip(np.array(top), np.array(bottom)))
+    count = len(OVAL)
+    rows = [np.array(OVAL)] + [MESH_POINTS + count * r + np.arange(count) for r in range(len(RINGS))]
+    for inner, outer in zip(rows, rows[1:], strict=False):
+        parts.append(_strip(np.append(inner, inner[0]), np.append(outer, outer[0])))
+    return np.concatenate(parts).astype(np.int32)
+
+
+def _strip(a: NDArray[np.int64], b: NDArray[np.int64]) -> Indices:
+    """Triangles between two rows of vertices of equal length; none where they share both."""
+    first = np.stack([a[:-1], a[1:], b[:-1]], 1)
+    second = np.stack([a[1:], b[1:], b[:-1]], 1)
+    both = np.concatenate([first, second])
+    distinct = (both[:, 0] != both[:, 1]) & (both[:, 1] != both[:, 2]) & (both[:, 0] != both[:, 2])
+    return both[distinct].astype(np.int32)

@@ -1,0 +1,168 @@
+"""From a driving's motion to where every landmark of the portrait should be."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cache, cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+from portrayal.engines.puppet.rig import displace, soft_limit_shape
+from portrayal.motion import MotionFrame
+from portrayal.track.expression import coefficients
+from portrayal.track.face import Face
+from portrayal.track.geometry import HeadPose
+from portrayal.track.topology import (
+    LEFT_BROW,
+    LEFT_EYE_BOTTOM,
+    LEFT_EYE_TOP,
+    LEFT_IRIS,
+    MESH_POINTS,
+    MOUTH_LEFT,
+    MOUTH_RIGHT,
+    OVAL,
+    RIGHT_BROW,
+    RIGHT_EYE_BOTTOM,
+    RIGHT_EYE_TOP,
+    RIGHT_IRIS,
+    mean_face,
+)
+
+Array = NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Target:
+    """Where the portrait's face should be. pose: in stage pixels; shape: (478, 3) head space."""
+
+    pose: HeadPose
+    shape: Array
+
+    @cached_property
+    def points(self) -> Array:
+        """(478, 3) stage pixels."""
+        return self.pose.to_picture(self.shape)
+
+
+@dataclass(frozen=True)
+class Transfer:
+    """Carries motion over to one portrait.
+
+    face: the portrait's. reference: the driving frame that corresponds to the portrait as it is; None when
+    the motion is relative already. strength: of expression and head motion. absolute: take the driving's own
+    expression and head angles instead of their change since the reference.
+    """
+
+    face: Face
+    reference: MotionFrame | None
+    strength: float = 1.0
+    absolute: bool = False
+
+    def __call__(self, frame: MotionFrame) -> Target:
+        own = self.face.shape
+        moved = soft_limit_shape(own, self.strength * self._expression(frame))
+        return Target(self._pose(frame), own + moved)
+
+    def _pose(self, frame: MotionFrame) -> HeadPose:
+        """Head motion: angles add up, so a nod is a nod about the portrait's own ears (see geometry)."""
+        own = self.face.pose
+        start = self.reference or MotionFrame()
+        turned = np.asarray(frame.rotation - start.rotation, np.float32)
+        if self.absolute:
+            turned = np.asarray(frame.rotation - own.angles, np.float32)
+        growth = float(np.clip(frame.scale / start.scale, 0.5, 2.0)) ** self.strength
+        shift = own.scale * self.strength * (frame.translation - start.translation) / start.scale
+        angles = own.angles + _limit_turn(own.angles, self.strength * turned)
+        return HeadPose.about_pivot(angles, own.scale * growth, own.pivot + np.array([*shift, 0], np.float32))
+
+    def _expression(self, frame: MotionFrame) -> Array:
+        own = self.face.shape
+        if self.absolute or frame.shape is None or self.reference is None or self.reference.shape is None:
+            start = self._own_coefficients if self.absolute else np.zeros(len(frame.coefficients), np.float32)
+            return displace(frame.coefficients, own) - displace(start, own)
+        return self._proportion * (frame.shape - self.reference.shape)
+
+    @cached_property
+    def _own_coefficients(self) -> Array:
+        return coefficients(self.face.shape)
+
+    @cached_property
+    def _proportion(self) -> Array:
+        """(478, 3) how large the portrait's features are, in terms of the driving's."""
+        assert self.reference is not None and self.reference.shape is not None
+        ratios = feature_sizes(self.face.shape) / feature_sizes(self.reference.shape)
+        low, high = np.array([[0.6, 0.6, 0.6, 0.35, 0.35], [1.5, 1.5, 1.5, 2.2, 2.2]])
+        weights = _regions()
+        gain = 1 + weights @ (np.clip(ratios, low, high) - 1).astype(np.float32)
+        vertical = np.repeat(gain[:, None], 3, 1)
+        irises = [*RIGHT_IRIS, *LEFT_IRIS]
+        vertical[irises, :] = 1.0  # gaze is an angle: eyeballs are of one size
+        return vertical * _follow()[:, None]
+
+
+#: How far a head may turn away from the portrait's own pose before the picture has nothing left to show.
+TURN_LIMIT = np.array([38.0, 42.0, 60.0], np.float32)
+#: ... and how far from the camera it may face in the end.
+FACING_LIMIT = np.array([45.0, 58.0, 75.0], np.float32)
+
+
+def _limit_turn(own: Array, turn: Array) -> Array:
+    """Ease turns in towards the limits; small turns pass unchanged."""
+    room = np.clip(FACING_LIMIT - np.sign(turn) * own, 8, TURN_LIMIT)
+    knee = 0.7 * room
+    excess = np.maximum(np.abs(turn) - knee, 0)
+    eased = knee + (room - knee) * np.tanh(excess / (room - knee))
+    return np.asarray(np.where(np.abs(turn) <= knee, turn, np.sign(turn) * eased), np.float32)
+
+
+def feature_sizes(shape: Array) -> Array:
+    """(5,) mouth width, right and left brow height over the eye, right and left eye opening; eye distances."""
+
+    def height(top: tuple[int, ...], bottom: tuple[int, ...]) -> float:
+        return float(shape[list(bottom), 1].mean() - shape[list(top), 1].mean())
+
+    return np.array(
+        [
+            np.linalg.norm(shape[MOUTH_LEFT] - shape[MOUTH_RIGHT]),
+            height(RIGHT_BROW, RIGHT_EYE_TOP),
+            height(LEFT_BROW, LEFT_EYE_TOP),
+            max(height(RIGHT_EYE_TOP[2:7], RIGHT_EYE_BOTTOM[2:7]), 0.02),
+            max(height(LEFT_EYE_TOP[2:7], LEFT_EYE_BOTTOM[2:7]), 0.02),
+        ],
+        np.float32,
+    )
+
+
+@cache
+def _regions() -> Array:
+    """(478, 5) how much each landmark belongs to each feature of :func:`feature_sizes`."""
+    mean = mean_face()
+    weights = np.zeros((len(mean), 5), np.float32)
+    weights[:, 0] = 1 / (1 + np.exp(-(mean[:, 1] - 0.5) / 0.06))  # from below the nose down to the chin
+    for column, (brow, top, bottom) in enumerate(
+        [(RIGHT_BROW, RIGHT_EYE_TOP, RIGHT_EYE_BOTTOM), (LEFT_BROW, LEFT_EYE_TOP, LEFT_EYE_BOTTOM)], start=1
+    ):
+        weights[:, column] = _near(mean, brow, 0.12)
+        weights[:, column + 2] = _near(mean, (*top, *bottom), 0.06)
+    total = weights.sum(1, keepdims=True)
+    return (weights / np.maximum(total, 1)).astype(np.float32)
+
+
+def _near(points: Array, group: tuple[int, ...], radius: float) -> Array:
+    distance = np.linalg.norm(points[:, None, :2] - points[list(group), :2], axis=2).min(1)
+    return np.exp(-0.5 * (distance / radius) ** 2)
+
+
+@cache
+def _follow() -> Array:
+    """(478,) how far each landmark follows a tracked expression. The upper outline of a face has none of its
+    own: what moves there is the tracker sliding along the silhouette as the head turns."""
+    mean = mean_face()
+    oval = mean[list(OVAL), :2]
+    inner = np.linalg.norm(mean[:, None, :2] - oval, axis=2).min(1)
+    upper = 1 / (1 + np.exp((mean[:, 1] - 0.75) / 0.08))
+    damp = upper * np.exp(-0.5 * (inner / 0.12) ** 2)
+    follow = 1 - 0.7 * damp
+    follow[MESH_POINTS:] = 1
+    return follow.astype(np.float32)

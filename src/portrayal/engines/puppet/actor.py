@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from portrayal.engines.puppet.eyes import Eyes
+from portrayal.engines.puppet.hidden import HiddenSide
 from portrayal.engines.puppet.mesh import HeadMesh
 from portrayal.engines.puppet.mouth import Mouth
-from portrayal.engines.puppet.plate import background_plate, foreground, lay_over
+from portrayal.engines.puppet.plate import background_plate, blend, foreground, lay_over
 from portrayal.engines.puppet.transfer import Target
-from portrayal.engines.puppet.warp import MeshWarp
+from portrayal.engines.puppet.warp import MeshWarp, sample
 from portrayal.track.face import Face
 from portrayal.track.geometry import HeadPose
 from portrayal.track.matte import person_matte
@@ -38,19 +38,21 @@ class Actor:
         self.face = Face(face.landmarks - self.offset)
         stage = np.ascontiguousarray(rgb[self.window])
         self._mesh = replace(mesh, rest=mesh.rest - self.offset)
-        self._warp = MeshWarp(mesh.triangles, self._mesh.rest, stage.shape[:2])
+        self._warp = MeshWarp(mesh.triangles, (stage.shape[0], stage.shape[1]))
         matte = np.ascontiguousarray(person_matte(rgb, face)[self.window])
         self._plate = background_plate(stage, matte)
         self._person = foreground(stage, matte, self._plate)
+        self._hidden = HiddenSide(stage, self.face, matte)
         self._mouth = Mouth(stage, self.face)
         self._eyes = Eyes(stage, self.face)
 
     def paint(self, picture: Rgb, target: Target) -> None:
         """Draw the face at `target` (picture pixels) into `picture`, in place."""
         target = Target(_moved(target.pose, -self.offset), target.shape)
-        x, y = self._warp(self._mesh.moved(self.face, target))
-        person = cv2.remap(self._person, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
-        canvas = lay_over(self._plate, np.asarray(person, np.uint8))
+        self._warp.place(self._mesh.moved(self.face, target))
+        canvas = lay_over(self._plate, sample(self._person, self._warp.back_to(self._mesh.rest)))
+        if not self._hidden.empty:
+            blend(canvas, sample(self._hidden.texture, self._warp.back_to_part(self._hidden.places)))
         self._mouth.paint(canvas, target)
         self._eyes.paint(canvas, target)
         picture[self.window] = canvas

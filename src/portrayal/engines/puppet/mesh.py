@@ -58,7 +58,8 @@ class HeadMesh:
         outline = np.tile(np.array(OVAL, np.int32), len(RINGS))
         ring = centre + factor[:, None] * (points[outline] - centre)
         skull = face.pose.to_picture(np.array([[0, 0.2, SILHOUETTE_DEPTH]], np.float32))[0, 2]
-        back = np.clip((factor - 1) / 0.3, 0, 1)
+        upward = np.clip(-(ring - centre)[:, 1] / np.linalg.norm((ring - centre)[:, :2], axis=1), 0, 1)
+        back = np.clip((factor - 1) / (0.25 + 0.2 * upward), 0, 1)
         ring[:, 2] = points[outline, 2] * (1 - back) + skull * back
         head = face.pose.to_head(ring.astype(np.float32))
         edge = np.minimum.reduce([ring[:, 0], ring[:, 1], width - 1 - ring[:, 0], height - 1 - ring[:, 1]])

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import cv2
 import numpy as np
 from numpy.typing import NDArray
@@ -11,18 +13,36 @@ Indices = NDArray[np.int32]
 
 #: The map is rasterised at about this many pixels along its longer side and interpolated to full size.
 MAP_SIZE = 320
+#: The affine map to a place that is in no picture.
+NOWHERE = np.array([[0, 0, -1e4, 0, 0, -1e4]], np.float32)
+
+
+class BackwardMap(NamedTuple):
+    """x, y: (H, W) float32, where each pixel of the result comes from. folds: (H, W) uint8, 255 along the
+    edges where one part of the mesh hides another."""
+
+    x: Array
+    y: Array
+    folds: NDArray[np.uint8]
+
+
+def sample(picture: NDArray[np.uint8], where: BackwardMap) -> NDArray[np.uint8]:
+    """The picture, warped; edges that the warp itself makes are softened by a pixel."""
+    warped = cv2.remap(picture, where.x, where.y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    if where.folds.any():
+        cv2.copyTo(cv2.GaussianBlur(warped, (3, 3), 0), where.folds, warped)
+    return np.asarray(warped, np.uint8)
 
 
 class MeshWarp:
-    """Backward map of a moving triangle mesh.
+    """Rasterises a moving triangle mesh.
 
-    triangles: (T, 3); rest: (V, 2) or (V, 3) pixels of the source; the result has `size` (height, width).
-    Triangles are painted from back to front, so what turns away disappears behind what comes near.
+    triangles: (T, 3); the result has `size` (height, width). Triangles are painted from back to front, so what
+    turns away disappears behind what comes near.
     """
 
-    def __init__(self, triangles: Indices, rest: Array, size: tuple[int, int]) -> None:
+    def __init__(self, triangles: Indices, size: tuple[int, int]) -> None:
         self._triangles = triangles
-        self._source = rest[triangles, :2].astype(np.float32)  # (T, 3, 2)
         self._size = size
         self._step = max(1, round(max(size) / MAP_SIZE))
         rows, columns = (-(-n // self._step) for n in size)
@@ -30,41 +50,88 @@ class MeshWarp:
         self._x = (np.arange(columns, dtype=np.float32) * self._step + centre)[None, :]
         self._y = (np.arange(rows, dtype=np.float32) * self._step + centre)[:, None]
         self._owner = np.empty((rows, columns), np.int32)
+        self._corners = np.empty((0, 3, 3), np.float32)
 
-    def __call__(self, points: Array) -> tuple[Array, Array]:
-        """(V, 3) pixels, z away from the viewer → two float32 (height, width) maps for cv2.remap."""
-        corners = points[self._triangles]
-        self._paint(corners)
-        maps = _affine(corners[:, :, :2], self._source)[self._owner]
-        x = maps[..., 0] * self._x + maps[..., 1] * self._y + maps[..., 2]
-        y = maps[..., 3] * self._x + maps[..., 4] * self._y + maps[..., 5]
-        return self._full(x), self._full(y)
-
-    def _paint(self, corners: Array) -> None:
-        """Write into `_owner` which triangle covers each pixel of the map; the last row of maps is nobody's."""
+    def place(self, points: Array) -> None:
+        """Put the mesh where its (V, 3) vertices now are: pixels, z away from the viewer."""
+        self._corners = points[self._triangles]
         owner, step = self._owner, self._step
-        owner.fill(len(corners))
-        grid = np.round((corners[:, :, :2] - (step - 1) / 2) * (16 / step)).astype(np.int32)  # 1/16 pixel
-        for index in np.argsort(-corners[:, :, 2].sum(1), kind="stable").tolist():
+        owner.fill(-1)
+        grid = np.round((self._corners[:, :, :2] - (step - 1) / 2) * (16 / step)).astype(np.int32)  # 1/16 pixel
+        for index in np.argsort(-self._corners[:, :, 2].sum(1), kind="stable").tolist():
             cv2.fillConvexPoly(owner, grid[index], index, cv2.LINE_8, 4)
 
-    def _full(self, values: Array) -> Array:
-        if self._step == 1:
-            return values
-        rows, columns = (n * self._step for n in values.shape)
-        wide = cv2.resize(values, (columns, rows), interpolation=cv2.INTER_LINEAR)
+    def back_to(self, source: Array) -> BackwardMap:
+        """The map from the placed mesh to a picture in which its vertices are at `source`, (V, 2) or (V, 3).
+
+        Pixels outside the mesh map onto themselves.
+        """
+        maps = self._affine(source)
+        return self._full(np.concatenate([maps, [[1, 0, 0, 0, 1, 0]]]).astype(np.float32))
+
+    def back_to_part(self, source: Array) -> BackwardMap:
+        """As :meth:`back_to`, for a picture that has only the first vertices of the mesh: `source` (S, 2).
+
+        Pixels that no triangle of these covers map to nowhere, far to the left.
+        """
+        known = (self._triangles < len(source)).all(1)[:, None]
+        maps = np.where(known, self._affine(source), NOWHERE)
+        return self._full(np.concatenate([maps, NOWHERE]).astype(np.float32))
+
+    def _affine(self, source: Array) -> Array:
+        triangles = np.minimum(self._triangles, len(source) - 1)
+        return _affine(self._corners[:, :, :2], source[triangles, :2].astype(np.float32))
+
+    def per_triangle(self, values: Array) -> Array:
+        """Paint a (T,) value over each placed triangle, 0 elsewhere: (height, width)."""
+        painted = np.append(values, 0).astype(np.float32)[self._owner]
+        size = (painted.shape[1] * self._step, painted.shape[0] * self._step)
+        wide = cv2.resize(painted, size, interpolation=cv2.INTER_NEAREST)
         return np.ascontiguousarray(wide[: self._size[0], : self._size[1]])
+
+    def _full(self, maps: Array) -> BackwardMap:
+        """Apply each triangle's map, then interpolate to full size, but never between two sides of a fold."""
+        of = maps[self._owner]
+        x = of[..., 0] * self._x + of[..., 1] * self._y + of[..., 2]
+        y = of[..., 3] * self._x + of[..., 4] * self._y + of[..., 5]
+        folds = _folds(x, y, self._step)
+        if self._step == 1:
+            return BackwardMap(x, y, folds)
+        height, width = self._size
+        size = (x.shape[1] * self._step, x.shape[0] * self._step)
+        wide = cv2.resize(folds, size, interpolation=cv2.INTER_NEAREST)[:height, :width]
+        rows, columns = np.nonzero(wide)
+        full = []
+        for values in (x, y):
+            smooth = cv2.resize(values, size, interpolation=cv2.INTER_LINEAR)[:height, :width]
+            smooth[rows, columns] = values[rows // self._step, columns // self._step]
+            full.append(np.ascontiguousarray(smooth))
+        return BackwardMap(*full, np.ascontiguousarray(wide))
+
+
+def _folds(x: Array, y: Array, step: int) -> NDArray[np.uint8]:
+    """255 where neighbouring pixels come from places far apart."""
+    limit = 6.0 * step
+    folds = np.zeros(x.shape, np.uint8)
+    across = np.abs(np.diff(x, axis=1)) + np.abs(np.diff(y, axis=1)) > limit
+    down = np.abs(np.diff(x, axis=0)) + np.abs(np.diff(y, axis=0)) > limit
+    folds[:, 1:] |= across
+    folds[:, :-1] |= across
+    folds[1:] |= down
+    folds[:-1] |= down
+    return folds * np.uint8(255)
 
 
 def _affine(target: Array, source: Array) -> Array:
-    """(T + 1, 6) coefficients that take each target triangle onto its source; the last is the identity."""
+    """(T, 6) coefficients that take each (T, 3, 2) target triangle onto its source."""
     a, b, c = target[:, 0], target[:, 1], target[:, 2]
     u, v = b - a, c - a
     area = u[:, 0] * v[:, 1] - u[:, 1] * v[:, 0]
-    area = np.where(np.abs(area) < 1e-3, np.where(area < 0, -1e-3, 1e-3), area)[:, None]
+    edge_on = (np.abs(area) < 0.5)[:, None]  # a map of its own would be noise: shift the whole triangle
+    area = np.where(edge_on, 1, area[:, None])
     p, q = source[:, 1] - source[:, 0], source[:, 2] - source[:, 0]
-    by_x = (p * v[:, 1:] - q * u[:, 1:]) / area
-    by_y = (q * u[:, :1] - p * v[:, :1]) / area
+    by_x = np.where(edge_on, [1, 0], (p * v[:, 1:] - q * u[:, 1:]) / area)
+    by_y = np.where(edge_on, [0, 1], (q * u[:, :1] - p * v[:, :1]) / area)
     constant = source[:, 0] - by_x * a[:, :1] - by_y * a[:, 1:]
-    rows = np.stack([by_x[:, 0], by_y[:, 0], constant[:, 0], by_x[:, 1], by_y[:, 1], constant[:, 1]], 1)
-    return np.concatenate([rows, [[1, 0, 0, 0, 1, 0]]]).astype(np.float32)
+    rows = [by_x[:, 0], by_y[:, 0], constant[:, 0], by_x[:, 1], by_y[:, 1], constant[:, 1]]
+    return np.stack(rows, 1).astype(np.float32)

@@ -1,0 +1,70 @@
+"""The side of the face that a three-quarter portrait hides, completed from the side it shows."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from portrayal.engines.puppet.plate import push_pull
+from portrayal.engines.puppet.warp import MeshWarp, sample
+from portrayal.track.face import Face
+from portrayal.track.topology import MESH_POINTS, mean_face, triangles
+
+Array = NDArray[np.float32]
+
+#: Side of the unrolled face, pixels, at most; and the axis it is unrolled about, depth in head space.
+SIZE = 640
+AXIS = 0.8
+
+
+class HiddenSide:
+    """A layer that covers what the portrait does not show.
+
+    The face is unrolled onto a cylinder about the head's axis, where its mirror image is a plain flip. texture:
+    (N, N, 4) uint8, opaque where only the mirrored side was visible; places: (468, 2) where each landmark is in
+    it. None of it is needed when `empty`.
+    """
+
+    def __init__(self, rgb: NDArray[np.uint8], face: Face, matte: Array) -> None:
+        size = int(np.clip(2.2 * face.pose.scale, 96, SIZE))
+        places = _unrolled() * (size / 2.6) + np.array([size / 2, size * 0.36])
+        self.places = places[:MESH_POINTS].astype(np.float32)
+        warp = MeshWarp(triangles(), (size, size))
+        warp.place(np.column_stack([places, np.zeros(len(places))]).astype(np.float32))
+        own = sample(rgb, warp.back_to(face.landmarks)).astype(np.float32)
+        seen = _visible(face, matte, warp)
+        hidden = (1 - seen) * seen[:, ::-1]
+        hidden = cv2.GaussianBlur(np.asarray(hidden, np.float32), (0, 0), size / 60)
+        self.empty = bool(hidden.max() < 0.3)
+        mirrored = own[:, ::-1] * _light(own, seen, size) / _light(own, seen, size)[:, ::-1]
+        colour = np.clip(mirrored, 0, 255)
+        self.texture = np.dstack([colour, 255 * hidden]).astype(np.uint8)
+
+
+def _unrolled() -> Array:
+    mean = mean_face()
+    radius = AXIS - mean[1, 2] * 0.3
+    angle = np.arctan2(mean[:, 0], AXIS - mean[:, 2])
+    return np.column_stack([angle * radius, mean[:, 1]]).astype(np.float32)
+
+
+def _visible(face: Face, matte: Array, warp: MeshWarp) -> Array:
+    """How well each pixel of the unrolled face is seen in the portrait: 0 turned away, 1 facing."""
+    corners = face.landmarks[triangles()]
+    normal = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
+    facing = normal[:, 2] / np.maximum(np.linalg.norm(normal, axis=1), 1e-6)
+    centre = np.round(corners[:, :, :2].mean(1)).astype(int)
+    height, width = matte.shape
+    person = matte[centre[:, 1].clip(0, height - 1), centre[:, 0].clip(0, width - 1)]
+    seen = np.clip((facing - 0.12) / 0.3, 0, 1) * np.clip(person * 2 - 1, 0, 1)
+    return warp.per_triangle(np.asarray(seen, np.float32))
+
+
+def _light(own: Array, seen: Array, size: int) -> Array:
+    """The large-scale light on the face, continued from what is seen into what is not."""
+    sigma = size / 12
+    weight = cv2.GaussianBlur(seen, (0, 0), sigma)
+    sums = cv2.GaussianBlur(own * seen[..., None], (0, 0), sigma)
+    light = sums / np.maximum(weight, 1e-3)[..., None]
+    return np.maximum(push_pull(light.astype(np.float32), np.clip(weight * 4 - 0.4, 0, 1)), 8)

@@ -1,0 +1,190 @@
+"""`Driving`: what drives a portrait, seen as pictures, as motion and as sound."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from fractions import Fraction
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from portrayal.errors import PortrayalError, UsageError
+from portrayal.motion import Motion, MotionSource
+from portrayal.sources import (
+    FrameSource,
+    ImageSource,
+    PlainMotion,
+    SoundSource,
+    Source,
+    TextSource,
+    VideoSource,
+)
+
+if TYPE_CHECKING:
+    from portrayal.media.audio import Audio
+    from portrayal.portrait import Portrait
+    from portrayal.track.face import FaceChoice
+
+Rgb = NDArray[np.uint8]
+Kind = Literal["video", "audio", "text", "motion", "image", "script", "frames"]
+
+_MOTION_FILES = {".npz", ".csv"}
+_SCRIPTS = {".yaml", ".yml", ".json"}
+
+
+@dataclass(frozen=True)
+class Driving:
+    """What drives a portrait. Its views are made when first asked for; those of videos are streams.
+
+    Make one with :meth:`open`, :meth:`from_text`, :meth:`from_motion`, :meth:`from_audio`, :meth:`from_frames`.
+    """
+
+    source: Source
+    name: str
+    path: Path | None = None
+
+    @classmethod
+    def open(
+        cls,
+        path: str | os.PathLike[str],
+        *,
+        start: float | None = None,
+        end: float | None = None,
+        fps: Fraction | None = None,
+        face: FaceChoice = "largest",
+        transcript: str | None = None,
+        seed: int = 0,
+    ) -> Driving:
+        """A video, sound, motion file (.npz, Live Link Face .csv), script (.yaml, .json) or picture.
+
+        What it is is told by its content. start, end: the part to use, in seconds. fps: frames per second to
+        resample to; the source's own unless given, 25 where it has none (sound, picture, text). face: which
+        face of a video or picture. transcript: what is said in a sound; seed: of the acting to a sound.
+        """
+        from portrayal.media.files import shown
+
+        kind, file, name = kind_of(path), Path(path), shown(path)
+        source: Source
+        if kind == "video":
+            source = VideoSource(file, start, end, fps, face)
+        elif kind == "audio":
+            source = SoundSource.open(file, start, end, fps, transcript, seed)
+        elif kind == "image":
+            source = ImageSource(file, fps, face, end)
+        else:
+            load = Motion.load if kind == "motion" else Motion.from_script
+            motion = load(file).cut(start, end)
+            source = PlainMotion(motion if fps is None else motion.resample(fps), None, kind)
+        return cls(source, name, file)
+
+    @classmethod
+    def from_text(
+        cls, text: str, *, voice: str = "en-us", fps: Fraction | None = None, seed: int = 0
+    ) -> Driving:
+        """A sentence to speak. voice: the name of a synthesiser's voice."""
+        if not text.strip():
+            raise UsageError("there is no text to speak")
+        return cls(TextSource(text, voice, Fraction(fps or 25), seed), "text")
+
+    @classmethod
+    def from_audio(
+        cls,
+        audio: Audio | str | os.PathLike[str],
+        *,
+        fps: Fraction | None = None,
+        transcript: str | None = None,
+        seed: int = 0,
+    ) -> Driving:
+        """A voice: sound in memory, or the sound alone of any file, a video too."""
+        if isinstance(audio, (str, os.PathLike)):
+            source = SoundSource.open(Path(audio), None, None, fps, transcript, seed)
+            return cls(source, os.fspath(audio), Path(audio))
+        return cls(SoundSource(audio, Fraction(fps or 25), transcript, seed), "sound")
+
+    @classmethod
+    def from_motion(cls, motion: MotionSource, audio: Audio | None = None) -> Driving:
+        """A motion, in memory or as a stream, with the sound that goes with it."""
+        return cls(PlainMotion(motion, audio, "motion"), "motion")
+
+    @classmethod
+    def from_frames(
+        cls,
+        frames: Callable[[], Iterator[Rgb]],
+        fps: Fraction,
+        *,
+        count: int | None = None,
+        audio: Audio | None = None,
+        face: FaceChoice = "largest",
+    ) -> Driving:
+        """Pictures from anywhere, a camera too. frames: starts them anew each time it is called."""
+        return cls(FrameSource(frames, Fraction(fps), count, audio, face), "frames")
+
+    @property
+    def kind(self) -> Kind:
+        return self.source.kind
+
+    @property
+    def fps(self) -> Fraction:
+        return self.source.fps
+
+    @property
+    def count(self) -> int | None:
+        """How many frames; None where that is not known beforehand."""
+        return self.source.count
+
+    @cached_property
+    def audio(self) -> Audio | None:
+        """The sound; None where there is none."""
+        return self.source.audio()
+
+    @property
+    def frames(self) -> Iterable[Rgb]:
+        """Pictures (H, W, 3) uint8, each time anew; PortrayalError where it has none (see :meth:`frames_on`)."""
+        frames = self.source.frames()
+        if frames is None:
+            raise PortrayalError(
+                f"{self.name}: is {described(self.kind)} and has no pictures; a portrait must act it out first"
+            )
+        return frames
+
+    @cached_property
+    def motion(self) -> MotionSource:
+        """The motion, tracked motion smoothed as by default; see :meth:`smoothed`."""
+        return self.smoothed(0.5)
+
+    def smoothed(self, smooth: float) -> MotionSource:
+        """The motion; where it is tracked from pictures smoothed by `smooth`: 0 none, 1 strong.
+
+        Iterating the motion of a video without any face raises PortrayalError.
+        """
+        return self.source.motion(smooth, self.name)
+
+    def frames_on(self, portrait: Portrait) -> Iterable[Rgb]:
+        """Pictures for engines that read pictures: its own, or the puppet acting it out on `portrait`."""
+        if self.kind in ("video", "frames"):
+            return self.frames
+        from portrayal.engines import load_engine
+
+        return load_engine("puppet").animate(portrait, self)
+
+
+def kind_of(path: str | os.PathLike[str]) -> Literal["video", "audio", "motion", "image", "script"]:
+    """What kind of driving a file is; PortrayalError where it is none."""
+    from portrayal.media.files import check_source
+    from portrayal.media.sniff import sniff
+
+    suffix = Path(path).suffix.lower()
+    if suffix in _MOTION_FILES | _SCRIPTS:
+        check_source(path)
+        return "motion" if suffix in _MOTION_FILES else "script"
+    return sniff(path)
+
+
+def described(kind: Kind) -> str:
+    """The kind with its article: "a video", "an image"."""
+    return {"audio": "a sound", "image": "an image", "frames": "a run of pictures"}.get(kind, f"a {kind}")

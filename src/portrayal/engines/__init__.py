@@ -1,0 +1,108 @@
+"""The registry of engines: what there is, without loading any of it.
+
+Other packages add engines through the entry point group `portrayal.engines` (name = "module:Class", the class
+a :class:`portrayal.engines.engine.Engine`); a program adds its own with :func:`register_engine`.
+"""
+
+from __future__ import annotations
+
+from difflib import get_close_matches
+from importlib import import_module
+from importlib.metadata import EntryPoint, entry_points
+from typing import TYPE_CHECKING, Any
+
+from portrayal.engines.info import EngineInfo
+from portrayal.errors import PortrayalError, UsageError
+
+if TYPE_CHECKING:
+    from portrayal.engines.engine import Engine
+
+#: Engines of this package: what is known of each, and "module:Class" of its code.
+BUILT_IN: dict[str, tuple[EngineInfo, str]] = {
+    info.name: (info, code)
+    for info, code in [
+        (
+            EngineInfo(
+                name="puppet",
+                summary="Warps the portrait itself: any CPU, no weights, no network",
+                reads="motion",
+                licence_code="Apache-2.0",
+                commercial="yes",
+            ),
+            "portrayal.engines.puppet.engine:Puppet",
+        ),
+    ]
+}
+_registered: dict[str, type[Engine]] = {}
+
+
+def list_engines() -> list[EngineInfo]:
+    """Every engine known: built in, of other packages, registered. None is loaded but those of other packages."""
+    infos = {name: info for name, (info, _) in BUILT_IN.items()}
+    infos |= {name: _plug_in_info(point) for name, point in _plug_ins().items() if name not in infos}
+    infos |= {name: engine.info for name, engine in _registered.items()}
+    return list(infos.values())
+
+
+def engine_info(name: str) -> EngineInfo:
+    """What is known of the engine `name`; UsageError, with the names there are, where there is none."""
+    infos = {info.name: info for info in list_engines()}
+    if name not in infos:
+        near = get_close_matches(name, infos, 1)
+        hint = f" (did you mean {near[0]}?)" if near else ""
+        raise UsageError(f"there is no engine {name!r}{hint}; known: {', '.join(infos)}")
+    return infos[name]
+
+
+def engine_class(name: str) -> type[Engine]:
+    """The class of an engine; PortrayalError with the pip command where its extra is not installed."""
+    info = engine_info(name)
+    if name in _registered:
+        return _registered[name]
+    try:
+        if name in BUILT_IN:
+            return _imported(BUILT_IN[name][1])
+        return _checked(name, _plug_ins()[name].load())
+    except ModuleNotFoundError as error:
+        if info.installed and info.extra is None and name in BUILT_IN:
+            raise
+        missing = error.name or "a package"
+        raise PortrayalError(f"engine {name}: {missing} is not installed: {info.install_command}") from error
+
+
+def load_engine(name: str, **settings: Any) -> Engine:
+    """A new engine by name. settings: what its class takes, such as a device or a folder of weights."""
+    return engine_class(name)(**settings)
+
+
+def register_engine(engine: type[Engine]) -> type[Engine]:
+    """Make an engine known by the name in its `info`, for this process; usable as a class decorator."""
+    _registered[engine.info.name] = engine
+    return engine
+
+
+def _imported(code: str) -> type[Engine]:
+    module, _, attribute = code.partition(":")
+    loaded: type[Engine] = getattr(import_module(module), attribute)
+    return loaded
+
+
+def _plug_ins() -> dict[str, EntryPoint]:
+    return {point.name: point for point in entry_points(group="portrayal.engines")}
+
+
+def _plug_in_info(point: EntryPoint) -> EngineInfo:
+    try:
+        info: EngineInfo = _checked(point.name, point.load()).info
+    except Exception as error:  # one broken package must not take the list down
+        reason = f"cannot be loaded from {point.value}: {type(error).__name__}: {error}"
+        return EngineInfo(point.name, " ".join(reason.split()), "motion", "unknown")
+    return info
+
+
+def _checked(name: str, loaded: Any) -> type[Engine]:
+    from portrayal.engines.engine import Engine
+
+    if not (isinstance(loaded, type) and issubclass(loaded, Engine)):
+        raise PortrayalError(f"engine {name}: its entry point is no portrayal.Engine class")
+    return loaded

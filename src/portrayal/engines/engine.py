@@ -1,0 +1,110 @@
+"""The contract of every engine: portrait and driving in, a lazy clip out."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from portrayal.clip import Clip
+from portrayal.engines.info import EngineInfo
+from portrayal.errors import PortrayalError, UsageError
+
+if TYPE_CHECKING:
+    from portrayal.driving import Driving
+    from portrayal.portrait import Portrait
+
+Rgb = NDArray[np.uint8]
+
+
+class EngineOptions(BaseModel):
+    """Options that every engine understands; an engine adds its own in a subclass.
+
+    The command line, the web page and the docs are made from this model: each field has a description.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    strength: float = Field(1.0, ge=0, le=5, allow_inf_nan=False, description="How strongly to move: 0 not at all, 1 as driven")
+    smooth: float = Field(0.5, ge=0, le=1, allow_inf_nan=False, description="Smoothing of tracked motion: 0 none, 1 strong")
+    reference_frame: int | Literal["auto", "neutral"] = Field(
+        "auto",
+        description="Driving frame that counts as neutral: its number, 'auto' (closest to the portrait's own "
+        "expression) or 'neutral' (no frame: a neutral face)",
+    )
+    absolute: bool = Field(False, description="The driving's own expression, not its change since the reference frame")
+    seed: int = Field(0, ge=0, lt=2**32, description="The same seed gives the same result")
+
+
+class Engine(ABC):
+    """Turns a portrait and a driving into frames.
+
+    A subclass states its :class:`EngineInfo`, its options, and :meth:`render`.
+    """
+
+    info: ClassVar[EngineInfo]
+    Options: ClassVar[type[EngineOptions]] = EngineOptions
+
+    def animate(
+        self, portrait: Portrait, driving: Driving, options: EngineOptions | None = None, **overrides: Any
+    ) -> Clip:
+        """The portrait acting out the driving; nothing is rendered before the clip is read.
+
+        overrides: single options by name, in place of those in `options`. Raises UsageError for a bad option,
+        PortrayalError where portrait and driving are the same file or the driving lacks the view this engine
+        reads.
+        """
+        chosen = self.options(options, **overrides)
+        self._check(portrait, driving)
+        height, width = portrait.rgb.shape[:2]
+        return Clip(
+            lambda: self.render(portrait, driving, chosen),
+            driving.fps,
+            size=(width, height),
+            audio=driving.audio,
+            count=driving.count,
+            name=portrait.name,
+            still=portrait.rgb,
+        )
+
+    @abstractmethod
+    def render(self, portrait: Portrait, driving: Driving, options: Any) -> Iterator[Rgb]:
+        """Frames (H, W, 3) uint8, one for every frame of the driving, as soon as each exists.
+
+        options: an instance of :attr:`Options`.
+        """
+
+    def options(self, options: EngineOptions | None = None, **overrides: Any) -> EngineOptions:
+        """An instance of :attr:`Options`; UsageError in one line where a value is not allowed."""
+        given = {} if options is None else options.model_dump(exclude_unset=True)
+        try:
+            return self.Options(**{**given, **overrides})
+        except ValidationError as error:
+            raise UsageError(f"{self.info.name}: {one_line(error)}") from error
+
+    def _check(self, portrait: Portrait, driving: Driving) -> None:
+        if portrait.path and driving.path and _same_file(portrait.path, driving.path):
+            raise PortrayalError(f"{driving.path}: the driving is the portrait file itself; name another file")
+        if self.info.reads == "audio" and driving.audio is None:
+            raise PortrayalError(f"{driving.name}: has no sound, and the engine {self.info.name} is driven by sound")
+
+
+def one_line(error: ValidationError) -> str:
+    """What pydantic found wrong, as `--option: message; --option: message`."""
+    parts = []
+    for item in error.errors():
+        option = "--" + str(item["loc"][0]).replace("_", "-") if item["loc"] else "options"
+        parts.append((option, "no such option" if item["type"] == "extra_forbidden" else item["msg"]))
+    return "; ".join(f"{option}: {message}" for option, message in dict(parts).items())
+
+
+def _same_file(a: Path, b: Path) -> bool:
+    try:
+        return a.samefile(b)
+    except OSError:
+        return False

@@ -1,0 +1,39 @@
+"""What is known of an engine without loading it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from importlib.util import find_spec
+from typing import Literal
+
+
+@dataclass(frozen=True)
+class EngineInfo:
+    """The card of an engine.
+
+    reads: which view of the driving it uses. commercial: whether its results may be used commercially, code and
+    weights taken together. extra: the pip extra it needs, None when the base install is enough; modules: top
+    level modules that this extra brings. weights_size: bytes to download, None when it has no weights.
+    paper: title and address.
+    """
+
+    name: str
+    summary: str
+    reads: Literal["motion", "frames", "audio"]
+    licence_code: str
+    licence_weights: str | None = None
+    commercial: Literal["yes", "no", "unclear"] = "unclear"
+    extra: str | None = None
+    modules: tuple[str, ...] = ()
+    weights_size: int | None = None
+    paper: str | None = None
+
+    @property
+    def installed(self) -> bool:
+        """Whether the modules it needs are there (they are not imported)."""
+        return all(find_spec(module) is not None for module in self.modules)
+
+    @property
+    def install_command(self) -> str:
+        """The pip command that makes it run."""
+        return f"pip install 'portrayal[{self.extra}]'" if self.extra else "pip install portrayal"

@@ -34,11 +34,8 @@ class _Bytes(io.FileIO):
 
     def __init__(self, path: Path) -> None:
         super().__init__(path, "rb")
-        self._suffix = path.suffix.lower() if re.fullmatch(r"\.\w{1,5}", path.suffix, re.ASCII) else ""
-
-    @property
-    def name(self) -> str:  # type: ignore[override]
-        return f"input{self._suffix}"
+        suffix = path.suffix.lower() if re.fullmatch(r"\.\w{1,5}", path.suffix, re.ASCII) else ""
+        self.name = f"input{suffix}"
 
 
 def _open_nothing(url: str, flags: int, options: dict[str, str]) -> NoReturn:

@@ -65,9 +65,10 @@ def read_image(path: str | os.PathLike[str], *, max_pixels: int = MAX_PIXELS) ->
 
 def open_header(file: BinaryIO) -> Image.Image | None:
     """The picture in an open file, not yet decoded; None where it is no picture that is read."""
+    Image.init()
     with _any_size():
         try:
-            return Image.open(file, formats=READ)
+            return Image.open(file, formats=[kind for kind in READ if kind in Image.OPEN])
         except (UnidentifiedImageError, OSError, ValueError, SyntaxError, EOFError):
             return None
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Generator
 from contextlib import suppress
 from fractions import Fraction
 from pathlib import Path
@@ -59,7 +59,7 @@ class Movie:
         width, height = self._coded
         return (height, width) if self._turns % 2 else (width, height)
 
-    def frames(self, start: Fraction) -> Iterator[TimedFrame]:
+    def frames(self, start: Fraction) -> Generator[TimedFrame, None, None]:
         """From the frame shown at `start` seconds, or earlier, to the end; seeks where `start` is far in."""
         if start > _PREROLL:
             frames = self._frames(start - _PREROLL)
@@ -71,7 +71,7 @@ class Movie:
             frames.close()
         yield from self._frames(None)
 
-    def _frames(self, seek: Fraction | None) -> Iterator[TimedFrame]:
+    def _frames(self, seek: Fraction | None) -> Generator[TimedFrame, None, None]:
         with open_container(self.path) as container:
             stream = only(container, _video(container, self.path))
             stream.thread_type = "AUTO"
@@ -93,13 +93,13 @@ class Movie:
     def _after(self, last: Fraction | None) -> Fraction:
         return Fraction(0) if last is None else last + 1 / self.rate
 
-    def _converter(self) -> Any:
+    def _converter(self) -> Callable[[Any], RGB]:
         scaler = VideoReformatter()
         width, height = self._coded
         turns = self._turns
 
         def convert(frame: Any) -> RGB:
-            rgb = scaler.reformat(
+            rgb: Any = scaler.reformat(
                 frame,
                 width,
                 height,
@@ -155,16 +155,15 @@ def _interpolation(frame: Any, width: int) -> Interpolation:
 def _timing(path: Path, container: Any, stream: Any, zero: Fraction) -> tuple[Fraction, Fraction]:
     """(rate, duration in seconds) of a video stream, by its index or, where that is no help, its packets."""
     told = stream_rate(stream.average_rate, stream.base_rate, stream.guessed_rate)
-    if stream.duration and _index_is_whole(container, stream):
+    even = stream.average_rate == stream.base_rate
+    if even and stream.duration and _index_is_whole(container, stream):
         return told, Fraction(stream.duration) * stream.time_base
     stamps = _stamps(path)
     if any(pts is None for pts, _ in stamps):
         return told, len(stamps) / told
     times = sorted((pts * stream.time_base - zero, length * stream.time_base) for pts, length in stamps)
     last, length = times[-1] if times else (Fraction(0), Fraction(0))
-    rate = told
-    if stream.average_rate != stream.base_rate:
-        rate = even_rate([time for time, _ in times], length, stream.time_base) or told
+    rate = told if even else even_rate([time for time, _ in times], length, stream.time_base) or told
     return rate, last + (length or 1 / rate)
 
 

@@ -95,7 +95,8 @@ class Animation:
         time = Fraction(0)
         with self.path.open("rb") as file:
             for length, image in _stepped(_opened(file, self.path), self.path):
-                yield TimedFrame(time, length, lambda image=image: resized(picture_of(image).rgb, self.shape))  # type: ignore[misc]
+                rgb = resized(picture_of(image).rgb, self.shape)
+                yield TimedFrame(time, length, lambda rgb=rgb: rgb)  # type: ignore[misc]
                 time += length
 
 

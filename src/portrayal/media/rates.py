@@ -1,4 +1,4 @@
-"""Frame rates: exact ones from a container, sane ones where it does not know, steady frames from uneven ones."""
+"""Frame rates: exact from a container, sane where it does not know; steady frames from uneven ones."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -65,7 +66,7 @@ def even_rate(times: Sequence[Fraction], duration: Fraction, tick: Fraction) -> 
     if len(times) < 2:
         return 1 / duration if duration else None
     step = times[1] - times[0]
-    if step and all(b - a == step for a, b in zip(times, times[1:], strict=False)):
+    if step and all(b - a == step for a, b in pairwise(times)):
         exact = _sane(1 / step)
         if exact is not None and (step >= 20 * tick or exact in STANDARD):
             return exact

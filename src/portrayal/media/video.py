@@ -14,6 +14,7 @@ from portrayal.media.files import check_source, shown
 from portrayal.media.movie import Movie
 from portrayal.media.pictures import Animation, Sequence, is_animation, is_pattern
 from portrayal.media.rates import RGB, TimedFrame, at_constant_rate, frame_count, tolerance
+from portrayal.media.times import checked_span
 
 
 @dataclass(frozen=True)
@@ -99,25 +100,6 @@ class VideoReader:
             raise PortrayalError(
                 f"{shown(self.info.path)}: no picture can be read at {float(self._start):g} s"
             )
-
-
-def checked_span(start: float | None, end: float | None) -> tuple[Fraction, Fraction | None]:
-    """Start and end in seconds as exact numbers; UsageError unless 0 <= start < end."""
-    first = seconds(start or 0)
-    last = None if end is None else seconds(end)
-    if first < 0 or (last is not None and last <= first):
-        raise UsageError(
-            f"a part from {start or 0:g} s to {'the end' if end is None else f'{end:g} s'} is empty"
-        )
-    return first, last
-
-
-def seconds(value: float) -> Fraction:
-    """A time in seconds to the microsecond."""
-    try:
-        return Fraction(value).limit_denominator(1_000_000)
-    except (ValueError, OverflowError) as error:
-        raise UsageError(f"{value} is not a time in seconds") from error
 
 
 def _source(path: str | os.PathLike[str], fps: Fraction | None, size: int | None) -> Source:

@@ -1,0 +1,18 @@
+"""What the puppet is and what one can set; light, so that a list of engines costs nothing."""
+
+from __future__ import annotations
+
+from portrayal.engines.engine import EngineOptions
+from portrayal.engines.info import EngineInfo
+
+INFO = EngineInfo(
+    name="puppet",
+    summary="warps the picture by tracked landmarks; no weights, any CPU",
+    reads="motion",
+    licence_code="Apache-2.0",
+    commercial="yes",
+)
+
+
+class PuppetOptions(EngineOptions):
+    """The options every engine has are all the puppet needs."""

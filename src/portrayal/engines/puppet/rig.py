@@ -1,0 +1,186 @@
+"""The rig: what the 52 ARKit coefficients do to one portrait's face, and what a face can do at most."""
+
+from __future__ import annotations
+
+from functools import cache
+
+import numpy as np
+from numpy.typing import NDArray
+
+from portrayal.motion import SHAPE_INDEX
+from portrayal.track.blendshapes import LOWER_LID_SHARE, UPPER_LIP_SHARE
+from portrayal.track.proportions import BLINKS, LID_BOTTOMS, LID_TOPS, adapted_basis
+from portrayal.track.topology import (
+    INNER_LIP_BOTTOM,
+    INNER_LIP_TOP,
+    LEFT_EYE_INNER,
+    LEFT_EYE_OUTER,
+    LEFT_IRIS,
+    LIP_BOTTOM_INNER,
+    LIP_TOP_INNER,
+    MOUTH_LEFT,
+    MOUTH_RIGHT,
+    OUTER_LIP_BOTTOM,
+    OUTER_LIP_TOP,
+    POINTS,
+    RIGHT_EYE_INNER,
+    RIGHT_EYE_OUTER,
+    RIGHT_IRIS,
+    mean_face,
+)
+
+Array = NDArray[np.float32]
+Span = tuple[float, float]
+
+#: Where a measure begins to resist and where it ends. Openings and widths in eye distances on the mean face,
+#: gaze in eye widths from the middle of the eye.
+MOUTH_OPEN: Span = (0.47, 0.62)
+MOUTH_WIDE: Span = (0.77, 0.9)
+MOUTH_NARROW: Span = (0.33, 0.24)
+EYE_OPEN: Span = (0.2, 0.27)
+GAZE_X: Span = (0.26, 0.34)
+GAZE_Y: Span = (0.21, 0.28)
+#: Where a portrait's own expression is beyond a knee already, how far it may still go.
+LEEWAY = 0.06
+#: Coefficients resist beyond 1 and below 0, up to these.
+HIGHEST, LOWEST = 1.35, -0.4
+
+_JAW, _PUCKER, _CLOSE = (SHAPE_INDEX[n] for n in ("jawOpen", "mouthPucker", "mouthClose"))
+_SMILES = [SHAPE_INDEX["mouthSmileLeft"], SHAPE_INDEX["mouthSmileRight"]]
+_WIDES = [SHAPE_INDEX["eyeWideRight"], SHAPE_INDEX["eyeWideLeft"]]
+_EYES = ((RIGHT_EYE_OUTER, RIGHT_EYE_INNER, RIGHT_IRIS), (LEFT_EYE_INNER, LEFT_EYE_OUTER, LEFT_IRIS))
+#: The lips' inner points from corner to corner, and the rings of the lip behind each of them.
+_TOPS, _BOTTOMS = np.array(INNER_LIP_TOP[1:-1]), np.array(INNER_LIP_BOTTOM[1:-1])
+_TOP_RINGS = np.array(
+    [OUTER_LIP_TOP[1:-1], (184, 74, 73, 72, 11, 302, 303, 304, 408), (183, 42, 41, 38, 12, 268, 271, 272, 407), _TOPS]
+)
+_BOTTOM_RINGS = np.array(
+    [
+        OUTER_LIP_BOTTOM[1:-1],
+        (77, 90, 180, 85, 16, 315, 404, 320, 307),
+        (96, 89, 179, 86, 15, 316, 403, 319, 325),
+        _BOTTOMS,
+    ]
+)
+_RING_FOLLOW = np.array([[0.7], [0.8], [0.9], [1.0]], np.float32)
+_LID_MIDDLE = 3
+
+
+def displace(coefficients: Array, face_shape: Array) -> Array:
+    """(478, 3) displacement, head space, that (52,) coefficients give to the face of (478, 3) landmarks.
+
+    In proportion to the face's own features, relative to the face as it is; eyes close exactly at a blink of
+    1 whatever else they do. Coefficients may lie outside [0, 1]; the result stays within what faces can do.
+    """
+    fields = adapted_basis(face_shape)
+    amounts = _eased(np.asarray(coefficients, np.float32))
+    blinks = np.minimum(amounts[BLINKS], 1)
+    amounts[BLINKS] = 0
+    moved = np.tensordot(amounts, fields, 1)
+    if blinks.any():
+        moved = _close_eyes(face_shape, moved, fields, blinks)
+    return soft_limit_shape(face_shape, moved)
+
+
+def soft_limit_shape(portrait_shape: Array, displacement: Array) -> Array:
+    """(478, 3) the displacement (478, 3) of a face (478, 3) such that the outcome is a possible face: mouth
+    opening and width, eye opening and gaze ease into their limits, lips and lids meet but do not cross."""
+    fields = adapted_basis(portrait_shape)
+    moved = np.array(displacement, np.float32)
+    _limit_mouth(portrait_shape, moved, fields)
+    _part_lips(portrait_shape, moved, fields)
+    _limit_eyes(portrait_shape, moved, fields)
+    return moved
+
+
+def _eased(coefficients: Array) -> Array:
+    over, under = HIGHEST - 1, -LOWEST
+    above = 1 + over * np.tanh((coefficients - 1) / over)
+    below = under * np.tanh(coefficients / under)
+    return np.where(coefficients > 1, above, np.where(coefficients < 0, below, coefficients))
+
+
+def _close_eyes(shape: Array, moved: Array, fields: Array, blinks: Array) -> Array:
+    lids = shape + moved
+    moved += np.tensordot(blinks, fields[BLINKS] * _off_lids(), 1)
+    gap = blinks[:, None, None] * (lids[LID_BOTTOMS] - lids[LID_TOPS])
+    moved[LID_TOPS] += (1 - LOWER_LID_SHARE) * gap
+    moved[LID_BOTTOMS] -= LOWER_LID_SHARE * gap
+    return moved
+
+
+@cache
+def _off_lids() -> Array:
+    mask = np.ones((POINTS, 1), np.float32)
+    mask[LID_TOPS.ravel()] = mask[LID_BOTTOMS.ravel()] = 0
+    return mask
+
+
+def _excess(value: float, at_rest: float, span: Span) -> float:
+    """How far `value` lies beyond where it eases to: nothing up to the knee of `span`, and never past its end
+    (or past a little more than what the face shows already). Works downwards where the end is the smaller."""
+    knee, end = span
+    sign = 1.0 if end > knee else -1.0
+    knee, end = max(sign * knee, sign * at_rest), max(sign * end, sign * at_rest + LEEWAY)
+    beyond = sign * value - knee
+    if beyond <= 0:
+        return 0.0
+    room = end - knee
+    return sign * (beyond - room * float(np.tanh(beyond / room)))
+
+
+def _limit_mouth(shape: Array, moved: Array, fields: Array) -> None:
+    """Take back as much jaw, smile or pucker as is too much."""
+    size = float(fields[_JAW, LIP_BOTTOM_INNER, 1]) / _mean_jaw_drop()
+    for (a, b, axis), span, shapes in (
+        ((LIP_TOP_INNER, LIP_BOTTOM_INNER, 1), MOUTH_OPEN, [_JAW]),
+        ((MOUTH_RIGHT, MOUTH_LEFT, 0), MOUTH_WIDE, _SMILES),
+        ((MOUTH_RIGHT, MOUTH_LEFT, 0), MOUTH_NARROW, [_PUCKER]),
+    ):
+        at_rest = float(shape[b, axis] - shape[a, axis])
+        value = at_rest + float(moved[b, axis] - moved[a, axis])
+        excess = _excess(value, at_rest, (size * span[0], size * span[1]))
+        if excess:
+            field = fields[shapes].sum(0)
+            moved -= excess / (field[b, axis] - field[a, axis]) * field
+
+
+@cache
+def _mean_jaw_drop() -> float:
+    return float(adapted_basis(mean_face())[_JAW, LIP_BOTTOM_INNER, 1])
+
+
+def _part_lips(shape: Array, moved: Array, fields: Array) -> None:
+    """Where the lips would cross they meet instead, and the whole lip with its surroundings stays behind."""
+    at_rest = shape[_BOTTOMS, 1] - shape[_TOPS, 1]
+    crossing = np.minimum(at_rest, 0) - (at_rest + moved[_BOTTOMS, 1] - moved[_TOPS, 1])
+    if crossing.max() <= 0:
+        return
+    close = fields[_CLOSE]
+    closing = close[_TOPS, 1] - close[_BOTTOMS, 1]
+    share = float((np.maximum(crossing, 0) / closing)[2:7].mean())
+    moved -= share * close
+    left = np.maximum(crossing - share * closing, 0)
+    moved[_TOP_RINGS, 1] -= UPPER_LIP_SHARE * _RING_FOLLOW * left
+    moved[_BOTTOM_RINGS, 1] += (1 - UPPER_LIP_SHARE) * _RING_FOLLOW * left
+
+
+def _limit_eyes(shape: Array, moved: Array, fields: Array) -> None:
+    at_rest = shape[LID_BOTTOMS, 1] - shape[LID_TOPS, 1]
+    gaps = at_rest + moved[LID_BOTTOMS, 1] - moved[LID_TOPS, 1]
+    for side, (right_corner, left_corner, iris) in enumerate(_EYES):
+        width = float(shape[left_corner, 0] - shape[right_corner, 0])
+        excess = _excess(float(gaps[side, _LID_MIDDLE]), float(at_rest[side, _LID_MIDDLE]), EYE_OPEN)
+        if excess:
+            wide = fields[_WIDES[side]]
+            tops, bottoms = LID_TOPS[side, _LID_MIDDLE], LID_BOTTOMS[side, _LID_MIDDLE]
+            moved -= excess / (wide[bottoms, 1] - wide[tops, 1]) * wide
+        middle = (shape[right_corner] + shape[left_corner]) / 2
+        for axis, (knee, end) in enumerate((GAZE_X, GAZE_Y)):
+            rest = float(shape[iris[0], axis] - middle[axis])
+            value = rest + float(moved[iris[0], axis])
+            sign = 1.0 if value > 0 else -1.0
+            moved[list(iris), axis] -= _excess(value, rest, (sign * width * knee, sign * width * end))
+    crossing = np.minimum(at_rest, 0) - (shape[LID_BOTTOMS, 1] + moved[LID_BOTTOMS, 1])
+    crossing += shape[LID_TOPS, 1] + moved[LID_TOPS, 1]
+    moved[LID_TOPS, 1] -= np.maximum(crossing, 0)

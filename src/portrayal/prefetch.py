@@ -1,0 +1,56 @@
+"""Let a producer work ahead of its consumer in a thread of its own, a bounded number of items at most."""
+
+from __future__ import annotations
+
+import queue
+import threading
+from collections.abc import Iterable, Iterator
+from typing import TypeVar
+
+T = TypeVar("T")
+_END = object()
+
+
+def prefetch(items: Iterable[T], depth: int = 8) -> Iterator[T]:
+    """The same items, made up to `depth` ahead in a thread.
+
+    Errors of the producer are raised where the item would have come. A consumer that stops (closes the
+    generator) stops the producer, whose own generator is closed in its thread.
+    """
+    ready: queue.Queue[object] = queue.Queue(depth)
+    stop = threading.Event()
+    failure: list[BaseException] = []
+
+    def put(item: object) -> bool:
+        while not stop.is_set():
+            try:
+                ready.put(item, timeout=0.1)
+                return True
+            except queue.Full:
+                continue
+        return False
+
+    def produce() -> None:
+        source = iter(items)
+        try:
+            for item in source:
+                if not put(item):
+                    break
+        except BaseException as error:
+            failure.append(error)
+        finally:
+            close = getattr(source, "close", None)
+            if close is not None:
+                close()
+            put(_END)
+
+    thread = threading.Thread(target=produce, daemon=True)
+    thread.start()
+    try:
+        while (item := ready.get()) is not _END:
+            yield item  # type: ignore[misc]
+        if failure:
+            raise failure[0]
+    finally:
+        stop.set()
+        thread.join()

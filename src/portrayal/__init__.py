@@ -44,7 +44,7 @@ _HOME = {
     "load_engine": "portrayal.engines",
     "register_engine": "portrayal.engines",
 }
-__all__ = list(_HOME)  # noqa: PLE0605
+__all__ = list(_HOME)
 
 
 def __getattr__(name: str) -> Any:

@@ -14,10 +14,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from portrayal.errors import PortrayalError, UsageError
-from portrayal.motion import Motion, MotionSource
+from portrayal.motion import Motion, MotionFrame, MotionSource, MotionStream
 from portrayal.sources import (
     FrameSource,
     ImageSource,
+    Kind,
     PlainMotion,
     SoundSource,
     Source,
@@ -31,8 +32,6 @@ if TYPE_CHECKING:
     from portrayal.track.face import FaceChoice
 
 Rgb = NDArray[np.uint8]
-Kind = Literal["video", "audio", "text", "motion", "image", "script", "frames"]
-
 _MOTION_FILES = {".npz", ".csv"}
 _SCRIPTS = {".yaml", ".yml", ".json"}
 
@@ -41,7 +40,8 @@ _SCRIPTS = {".yaml", ".yml", ".json"}
 class Driving:
     """What drives a portrait. Its views are made when first asked for; those of videos are streams.
 
-    Make one with :meth:`open`, :meth:`from_text`, :meth:`from_motion`, :meth:`from_audio`, :meth:`from_frames`.
+    Make one with :meth:`open`, or from what is not a file: :meth:`from_text`, :meth:`from_motion`,
+    :meth:`from_audio`, :meth:`from_frames`.
     """
 
     source: Source
@@ -144,25 +144,35 @@ class Driving:
 
     @property
     def frames(self) -> Iterable[Rgb]:
-        """Pictures (H, W, 3) uint8, each time anew; PortrayalError where it has none (see :meth:`frames_on`)."""
+        """Pictures (H, W, 3) uint8, anew each time; PortrayalError if it has none (see :meth:`frames_on`)."""
         frames = self.source.frames()
         if frames is None:
             raise PortrayalError(
-                f"{self.name}: is {described(self.kind)} and has no pictures; a portrait must act it out first"
+                f"{self.name}: is {described(self.kind)}, which has no pictures; "
+                "they can be made by having a portrait act it out (frames_on)"
             )
         return frames
 
     @cached_property
     def motion(self) -> MotionSource:
-        """The motion, tracked motion smoothed as by default; see :meth:`smoothed`."""
-        return self.smoothed(0.5)
-
-    def smoothed(self, smooth: float) -> MotionSource:
-        """The motion; where it is tracked from pictures smoothed by `smooth`: 0 none, 1 strong.
-
-        Iterating the motion of a video without any face raises PortrayalError.
+        """The motion as it was measured or made: what is tracked from pictures still trembles a little, and
+        engines smooth it as their options say. Reading the motion of a video without any face raises
+        PortrayalError.
         """
-        return self.source.motion(smooth, self.name)
+        return self.source.motion(self.name)
+
+    def smoothed(self, smooth: float = 0.5) -> MotionSource:
+        """The motion; where it is tracked from pictures smoothed by `smooth`: 0 none, 1 strong."""
+        raw = self.motion
+        if self.kind not in ("video", "frames") or smooth == 0:
+            return raw
+
+        def start() -> Iterator[MotionFrame]:
+            from portrayal.track.motion import steady
+
+            return steady(raw, smooth)
+
+        return MotionStream(raw.fps, start)
 
     def frames_on(self, portrait: Portrait) -> Iterable[Rgb]:
         """Pictures for engines that read pictures: its own, or the puppet acting it out on `portrait`."""

@@ -53,8 +53,8 @@ class Portrait:
     ) -> Portrait:
         """Read a picture or a video.
 
-        face: "largest", "left", "right", a number counted from the left (0 first), or "all". size: longest side
-        in pixels to work at, the file's own unless given. start, end: the part of a video, in seconds.
+        face: "largest", "left", "right", a number counted from the left (0 first), or "all". size: longest
+        side in pixels to work at, the file's own unless given. start, end: the part of a video, in seconds.
         Raises PortrayalError where the file cannot be read, is larger than `max_pixels`, or shows no face.
         """
         if size is not None and size < 16:
@@ -103,9 +103,8 @@ class Portrait:
         side = min(margin * float((high - low).max()), *self.size)
         side = max(2, int(side) // 2 * 2)
         centre = (low + high) / 2 - (0, 0.08 * side)  # hair needs more room than the chin
-        left, top = (
-            int(np.clip(round(c - side / 2), 0, limit - side)) for c, limit in zip(centre, self.size, strict=True)
-        )
+        corner = np.clip(np.round(centre - side / 2), 0, np.array(self.size) - side)
+        left, top = (int(c) for c in corner)
         return left, top, left + side, top + side
 
 
@@ -130,8 +129,8 @@ def _faces(rgb: Rgb, choice: FaceChoice | Literal["all"], name: str) -> list[Fac
     if not faces:
         height, width = rgb.shape[:2]
         raise PortrayalError(
-            f"{name}: no face found in {width}x{height} pixels (searched for near and far faces and the whole "
-            "picture as one); use a picture with a larger, upright, uncovered face"
+            f"{name}: no face found in {width}x{height} pixels (searched for near and far faces, and for one "
+            "that fills the picture); use a picture with a larger, upright, uncovered face"
         )
     if choice == "all":
         return faces

@@ -48,7 +48,7 @@ class Source(Protocol):
 
     def audio(self) -> Audio | None: ...
 
-    def motion(self, smooth: float, name: str) -> MotionSource: ...
+    def motion(self, name: str) -> MotionSource: ...
 
 
 class VideoSource:
@@ -61,11 +61,11 @@ class VideoSource:
     ) -> None:
         from portrayal.media.video import VideoReader
 
-        self._span = {"start": start, "end": end}
-        self._video = VideoReader(path, fps=fps, **self._span)
+        self._start, self._end = start, end
+        self._video = VideoReader(path, start=start, end=end, fps=fps)
         self._small = self._video
         if max(self._video.info.width, self._video.info.height) > TRACK_SIZE:
-            self._small = VideoReader(path, fps=fps, size=TRACK_SIZE, **self._span)
+            self._small = VideoReader(path, start=start, end=end, fps=fps, size=TRACK_SIZE)
         self._face = face
         self.fps = self._video.fps
         self.count: int | None = self._video.info.frame_count
@@ -79,13 +79,13 @@ class VideoSource:
         if not self._video.info.has_audio:
             return None
         try:
-            track = AudioTrack(self._video.info.path, **self._span)
+            track = AudioTrack(self._video.info.path, self._start, self._end)
         except PortrayalError:  # a track without samples
             return None
         return track if track.duration > 0 else None
 
-    def motion(self, smooth: float, name: str) -> MotionSource:
-        return tracked(lambda: iter(self._small), self.fps, self._face, smooth, name)
+    def motion(self, name: str) -> MotionSource:
+        return tracked(lambda: iter(self._small), self.fps, self._face, name)
 
 
 @dataclass(frozen=True)
@@ -105,8 +105,8 @@ class FrameSource:
     def audio(self) -> Audio | None:
         return self.sound
 
-    def motion(self, smooth: float, name: str) -> MotionSource:
-        return tracked(self.factory, self.fps, self.face, smooth, name)
+    def motion(self, name: str) -> MotionSource:
+        return tracked(self.factory, self.fps, self.face, name)
 
 
 @dataclass(frozen=True)
@@ -141,7 +141,7 @@ class PlainMotion:
     def audio(self) -> Audio | None:
         return self.sound
 
-    def motion(self, smooth: float, name: str) -> MotionSource:
+    def motion(self, name: str) -> MotionSource:
         return self.moves
 
 
@@ -183,7 +183,7 @@ class SoundSource:
     def audio(self) -> Audio:
         return self.sound
 
-    def motion(self, smooth: float, name: str) -> MotionSource:
+    def motion(self, name: str) -> MotionSource:
         return self._performed
 
     @cached_property
@@ -214,7 +214,7 @@ class TextSource:
         sound: Audio = self._speech.waveform
         return sound
 
-    def motion(self, smooth: float, name: str) -> MotionSource:
+    def motion(self, name: str) -> MotionSource:
         return self._performed
 
     @cached_property
@@ -249,7 +249,7 @@ class ImageSource:
     def audio(self) -> None:
         return None
 
-    def motion(self, smooth: float, name: str) -> MotionSource:
+    def motion(self, name: str) -> MotionSource:
         return self._eased(name)
 
     def _eased(self, name: str) -> Motion:
@@ -259,22 +259,20 @@ class ImageSource:
         faces = find_faces(self._rgb)
         if not faces:
             raise PortrayalError(f"{name}: no face found in the driving picture")
-        expression = coefficients(choose_face(faces, self._face).shape)
+        expression = coefficients(choose_face(faces, self._face).pose_free_shape)
         t = np.clip(np.arange(self.count) / float(self.fps) / EASE_IN, 0, 1)
         ease = (t * t * (3 - 2 * t)).astype(np.float32)
         return Motion.from_coefficients(self.fps, ease[:, None] * expression)
 
 
-def tracked(
-    frames: Callable[[], Iterator[Rgb]], fps: Fraction, face: FaceChoice, smooth: float, name: str
-) -> MotionStream:
+def tracked(frames: Callable[[], Iterator[Rgb]], fps: Fraction, face: FaceChoice, name: str) -> MotionStream:
     """Motion tracked in pictures, anew each time it is read; PortrayalError where no face is seen."""
 
     def start() -> Iterator[MotionFrame]:
         from portrayal.track.motion import track_motion
 
         watch = _Watch(frames(), round(PATIENCE * fps), name)
-        yield from watch.seen(track_motion(watch.frames(), face, smooth))
+        yield from watch.seen(track_motion(watch.frames(), face, smooth=0))
 
     return MotionStream(fps, start)
 
@@ -295,7 +293,7 @@ class _Watch:
             yield rgb
 
     def seen(self, motion: Iterator[MotionFrame]) -> Iterator[MotionFrame]:
-        """The motion, unless no frame of it is tracked. The tracker gives nothing before it saw a face or the end."""
+        """The motion, unless no frame of it is tracked; none comes before a face was seen or all is read."""
         waiting: list[MotionFrame] = []
         for frame in motion:
             self._found = True

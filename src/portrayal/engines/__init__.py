@@ -17,28 +17,15 @@ from portrayal.errors import PortrayalError, UsageError
 if TYPE_CHECKING:
     from portrayal.engines.engine import Engine
 
-#: Engines of this package: what is known of each, and "module:Class" of its code.
-BUILT_IN: dict[str, tuple[EngineInfo, str]] = {
-    info.name: (info, code)
-    for info, code in [
-        (
-            EngineInfo(
-                name="puppet",
-                summary="Warps the portrait itself: any CPU, no weights, no network",
-                reads="motion",
-                licence_code="Apache-2.0",
-                commercial="yes",
-            ),
-            "portrayal.engines.puppet.engine:Puppet",
-        ),
-    ]
-}
+#: Engines of this package and their classes. Engine x lives in the package portrayal.engines.x: its card,
+#: `INFO`, in the module `info`, its class in the module `engine`.
+BUILT_IN = {"puppet": "Puppet"}
 _registered: dict[str, type[Engine]] = {}
 
 
 def list_engines() -> list[EngineInfo]:
-    """Every engine known: built in, of other packages, registered. None is loaded but those of other packages."""
-    infos = {name: info for name, (info, _) in BUILT_IN.items()}
+    """Every engine known: built in, of other packages, registered. Those built in are not loaded."""
+    infos: dict[str, EngineInfo] = {name: _module(name, "info").INFO for name in BUILT_IN}
     infos |= {name: _plug_in_info(point) for name, point in _plug_ins().items() if name not in infos}
     infos |= {name: engine.info for name, engine in _registered.items()}
     return list(infos.values())
@@ -61,7 +48,7 @@ def engine_class(name: str) -> type[Engine]:
         return _registered[name]
     try:
         if name in BUILT_IN:
-            return _imported(BUILT_IN[name][1])
+            return _checked(name, getattr(_module(name, "engine"), BUILT_IN[name]))
         return _checked(name, _plug_ins()[name].load())
     except ModuleNotFoundError as error:
         if info.installed and info.extra is None and name in BUILT_IN:
@@ -81,10 +68,8 @@ def register_engine(engine: type[Engine]) -> type[Engine]:
     return engine
 
 
-def _imported(code: str) -> type[Engine]:
-    module, _, attribute = code.partition(":")
-    loaded: type[Engine] = getattr(import_module(module), attribute)
-    return loaded
+def _module(name: str, part: str) -> Any:
+    return import_module(f"portrayal.engines.{name}.{part}")
 
 
 def _plug_ins() -> dict[str, EntryPoint]:

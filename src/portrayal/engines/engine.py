@@ -30,14 +30,20 @@ class EngineOptions(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    strength: float = Field(1.0, ge=0, le=5, allow_inf_nan=False, description="How strongly to move: 0 not at all, 1 as driven")
-    smooth: float = Field(0.5, ge=0, le=1, allow_inf_nan=False, description="Smoothing of tracked motion: 0 none, 1 strong")
+    strength: float = Field(
+        1.0, ge=0, le=5, allow_inf_nan=False, description="How strongly to move: 0 not at all, 1 as driven"
+    )
+    smooth: float = Field(
+        0.5, ge=0, le=1, allow_inf_nan=False, description="Smoothing of tracked motion: 0 none, 1 strong"
+    )
     reference_frame: int | Literal["auto", "neutral"] = Field(
         "auto",
         description="Driving frame that counts as neutral: its number, 'auto' (closest to the portrait's own "
         "expression) or 'neutral' (no frame: a neutral face)",
     )
-    absolute: bool = Field(False, description="The driving's own expression, not its change since the reference frame")
+    absolute: bool = Field(
+        False, description="The driving's own expression, not its change since the reference frame"
+    )
     seed: int = Field(0, ge=0, lt=2**32, description="The same seed gives the same result")
 
 
@@ -89,9 +95,9 @@ class Engine(ABC):
 
     def _check(self, portrait: Portrait, driving: Driving) -> None:
         if portrait.path and driving.path and _same_file(portrait.path, driving.path):
-            raise PortrayalError(f"{driving.path}: the driving is the portrait file itself; name another file")
+            raise PortrayalError(f"{driving.name}: is the portrait itself; name another file to drive it")
         if self.info.reads == "audio" and driving.audio is None:
-            raise PortrayalError(f"{driving.name}: has no sound, and the engine {self.info.name} is driven by sound")
+            raise PortrayalError(f"{driving.name}: has no sound, which engine {self.info.name} is driven by")
 
 
 def one_line(error: ValidationError) -> str:

@@ -11,9 +11,9 @@ from typing import Literal
 class EngineInfo:
     """The card of an engine.
 
-    reads: which view of the driving it uses. commercial: whether its results may be used commercially, code and
-    weights taken together. extra: the pip extra it needs, None when the base install is enough; modules: top
-    level modules that this extra brings. weights_size: bytes to download, None when it has no weights.
+    reads: which view of the driving it uses. commercial: whether its results may be used commercially, code
+    and weights taken together. extra: the pip extra it needs, None when the base install is enough; modules:
+    top level modules that this extra brings. weights_size: bytes to download, None when it has no weights.
     paper: title and address.
     """
 

@@ -1,8 +1,8 @@
 """The 52 ARKit blend shapes on the 478-point face mesh: what each coefficient does to the mean face.
 
-Each shape is a few key landmarks (:mod:`portrayal.track.blendshape_keys`) spread over the skin by kriging with
-a Matérn covariance on the mesh (Lindgren, Rue & Lindström 2011): smooth, along the skin and not across it, so
-that lids and lips, which face each other over a hole of the mesh, move on their own.
+Each shape is a few key landmarks (:mod:`portrayal.track.blendshape_keys`) spread over the skin by kriging
+with a Matérn covariance on the mesh (Lindgren, Rue & Lindström 2011): smooth, along the skin and not across
+it, so that lids and lips, which face each other over a hole of the mesh, move on their own.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 from functools import cache
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from portrayal.motion import SHAPE_INDEX, SHAPES
 from portrayal.track.blendshape_keys import BOTH, JAW_FOLLOW, MOUTH_RIGHT_FOLLOW, RIGHT, Keys
@@ -58,7 +58,7 @@ def basis() -> Array:
         shapes[SHAPE_INDEX[f"{name}Right"]] = field
         shapes[SHAPE_INDEX[f"{name}Left"]] = _flip(field)
     jaw = shapes[SHAPE_INDEX["jawOpen"]]
-    thrust = {i: tuple(w * v for v in JAW_THRUST) for i, w in JAW_FOLLOW.items()}
+    thrust = {i: _scaled(w, JAW_THRUST) for i, w in JAW_FOLLOW.items()}
     shapes[SHAPE_INDEX["jawForward"]] = _spread(_mirrored(thrust) | thrust)
     shapes[SHAPE_INDEX["mouthClose"]] = _mouth_close(jaw)
     shapes = _symmetric(shapes)
@@ -85,8 +85,8 @@ def _blink() -> Keys:
     keys: Keys = {i: (0, 0, 0) for i in (*_BELOW_BROW, *_BELOW_EYE, 33, 133)}
     for top, bottom in zip(RIGHT_EYE_TOP[1:-1], RIGHT_EYE_BOTTOM[1:-1], strict=True):
         gap = mean[bottom] - mean[top]
-        keys[top] = tuple((1 - LOWER_LID_SHARE) * gap)
-        keys[bottom] = tuple(-LOWER_LID_SHARE * gap)
+        keys[top] = _scaled(1 - LOWER_LID_SHARE, gap)
+        keys[bottom] = _scaled(-LOWER_LID_SHARE, gap)
     drop = keys[159][1]
     for i, share in zip(_SKIN_ABOVE_EYE, (0.55, 0.5, 0.5, 0.35, 0.25, 0.25, 0.1), strict=True):
         keys[i] = (0, share * drop, 0)
@@ -116,14 +116,20 @@ def _mouth_close(jaw: Double) -> Double:
     rings_top, rings_bottom = (185, 40, 39, 37, 0), (146, 91, 181, 84, 17)
     for (top, bottom), outer_top, outer_bottom in zip(columns, rings_top, rings_bottom, strict=True):
         gap = jaw[bottom] - jaw[top]
-        keys[top] = tuple(UPPER_LIP_SHARE * gap)
-        keys[bottom] = tuple((UPPER_LIP_SHARE - 1) * gap)
-        keys[outer_top] = tuple(0.9 * UPPER_LIP_SHARE * gap)
-        keys[outer_bottom] = tuple(0.94 * (UPPER_LIP_SHARE - 1) * gap)
+        keys[top] = _scaled(UPPER_LIP_SHARE, gap)
+        keys[bottom] = _scaled(UPPER_LIP_SHARE - 1, gap)
+        keys[outer_top] = _scaled(0.9 * UPPER_LIP_SHARE, gap)
+        keys[outer_bottom] = _scaled(0.94 * (UPPER_LIP_SHARE - 1), gap)
     middle = jaw[14, 1] - jaw[13, 1]
-    keys |= {61: (-0.01, -0.035, 0), 78: (-0.01, -0.035, 0), 164: (0, 0.11 * middle, 0), 18: (0, -0.36 * middle, 0)}
-    keys |= {200: (0, -0.1 * middle, 0), 202: (0, -0.06 * middle, 0), 204: (0, -0.13 * middle, 0)}
+    keys |= {61: (-0.01, -0.035, 0), 78: (-0.01, -0.035, 0), 164: (0, 0.11 * middle, 0)}
+    keys |= {18: (0, -0.36 * middle, 0), 200: (0, -0.1 * middle, 0)}
+    keys |= {202: (0, -0.06 * middle, 0), 204: (0, -0.13 * middle, 0)}
     return _spread(_mirrored(keys) | keys)
+
+
+def _scaled(amount: float, vector: ArrayLike) -> tuple[float, float, float]:
+    x, y, z = amount * np.asarray(vector, float)
+    return x, y, z
 
 
 def _shifted(follow: dict[int, float], amount: float) -> Keys:
@@ -145,11 +151,13 @@ def _flip(field: Double) -> Double:
 
 def _symmetric(shapes: Double) -> Double:
     """Rounding off: each shape the mean of itself and its partner's mirror image."""
-    swap = {"Left": "Right", "Right": "Left"}
-    partner = [
-        SHAPE_INDEX[next((n.removesuffix(a) + b for a, b in swap.items() if n.endswith(a)), n)] for n in SHAPES
-    ]
+    partner = [SHAPE_INDEX[_other_side(name)] for name in SHAPES]
     return (shapes + _flip(shapes[partner])) / 2
+
+
+def _other_side(name: str) -> str:
+    stem = name.removesuffix("Left")
+    return f"{stem}Right" if stem != name else name.removesuffix("Right") + "Left" * name.endswith("Right")
 
 
 def _spread(keys: Keys) -> Double:
@@ -164,8 +172,8 @@ def _spread(keys: Keys) -> Double:
 
 @cache
 def _kernel() -> Double:
-    """(468, 468) Matérn covariance on the mean face's mesh, unit variance: inverse of (mass + reach² stiffness)
-    applied twice, linear finite elements."""
+    """(468, 468) Matérn covariance on the mesh of the mean face, unit variance: inverse of (mass + reach² x
+    stiffness), applied twice; linear elements."""
     mean = mean_face()[:MESH_POINTS].astype(float)
     mass, stiffness = np.zeros(MESH_POINTS), np.zeros((MESH_POINTS, MESH_POINTS))
     for corner in range(3):

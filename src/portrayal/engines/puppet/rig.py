@@ -22,7 +22,6 @@ from portrayal.track.topology import (
     MOUTH_RIGHT,
     OUTER_LIP_BOTTOM,
     OUTER_LIP_TOP,
-    POINTS,
     RIGHT_EYE_INNER,
     RIGHT_EYE_OUTER,
     RIGHT_IRIS,
@@ -35,8 +34,8 @@ Span = tuple[float, float]
 #: Where a measure begins to resist and where it ends. Openings and widths in eye distances on the mean face,
 #: gaze in eye widths from the middle of the eye.
 MOUTH_OPEN: Span = (0.47, 0.62)
-MOUTH_WIDE: Span = (0.77, 0.9)
-MOUTH_NARROW: Span = (0.33, 0.24)
+MOUTH_WIDE: Span = (0.75, 0.86)
+MOUTH_NARROW: Span = (0.33, 0.22)
 EYE_OPEN: Span = (0.2, 0.27)
 GAZE_X: Span = (0.26, 0.34)
 GAZE_Y: Span = (0.21, 0.28)
@@ -52,7 +51,12 @@ _EYES = ((RIGHT_EYE_OUTER, RIGHT_EYE_INNER, RIGHT_IRIS), (LEFT_EYE_INNER, LEFT_E
 #: The lips' inner points from corner to corner, and the rings of the lip behind each of them.
 _TOPS, _BOTTOMS = np.array(INNER_LIP_TOP[1:-1]), np.array(INNER_LIP_BOTTOM[1:-1])
 _TOP_RINGS = np.array(
-    [OUTER_LIP_TOP[1:-1], (184, 74, 73, 72, 11, 302, 303, 304, 408), (183, 42, 41, 38, 12, 268, 271, 272, 407), _TOPS]
+    [
+        OUTER_LIP_TOP[1:-1],
+        (184, 74, 73, 72, 11, 302, 303, 304, 408),
+        (183, 42, 41, 38, 12, 268, 271, 272, 407),
+        _TOPS,
+    ]
 )
 _BOTTOM_RINGS = np.array(
     [
@@ -76,10 +80,10 @@ def displace(coefficients: Array, face_shape: Array) -> Array:
     amounts = _eased(np.asarray(coefficients, np.float32))
     blinks = np.minimum(amounts[BLINKS], 1)
     amounts[BLINKS] = 0
-    moved = np.tensordot(amounts, fields, 1)
+    moved = soft_limit_shape(face_shape, np.tensordot(amounts, fields, 1))
     if blinks.any():
-        moved = _close_eyes(face_shape, moved, fields, blinks)
-    return soft_limit_shape(face_shape, moved)
+        _close_eyes(face_shape, moved, fields, blinks)
+    return moved
 
 
 def soft_limit_shape(portrait_shape: Array, displacement: Array) -> Array:
@@ -100,20 +104,13 @@ def _eased(coefficients: Array) -> Array:
     return np.where(coefficients > 1, above, np.where(coefficients < 0, below, coefficients))
 
 
-def _close_eyes(shape: Array, moved: Array, fields: Array, blinks: Array) -> Array:
-    lids = shape + moved
-    moved += np.tensordot(blinks, fields[BLINKS] * _off_lids(), 1)
-    gap = blinks[:, None, None] * (lids[LID_BOTTOMS] - lids[LID_TOPS])
-    moved[LID_TOPS] += (1 - LOWER_LID_SHARE) * gap
-    moved[LID_BOTTOMS] -= LOWER_LID_SHARE * gap
-    return moved
-
-
-@cache
-def _off_lids() -> Array:
-    mask = np.ones((POINTS, 1), np.float32)
-    mask[LID_TOPS.ravel()] = mask[LID_BOTTOMS.ravel()] = 0
-    return mask
+def _close_eyes(shape: Array, moved: Array, fields: Array, blinks: Array) -> None:
+    """A blink closes its share of whatever opening the other shapes leave."""
+    tops, bottoms = moved[LID_TOPS], moved[LID_BOTTOMS]
+    closing = blinks[:, None, None] * (shape[LID_BOTTOMS] + bottoms - shape[LID_TOPS] - tops)
+    moved += np.tensordot(blinks, fields[BLINKS], 1)
+    moved[LID_TOPS] = tops + (1 - LOWER_LID_SHARE) * closing
+    moved[LID_BOTTOMS] = bottoms - LOWER_LID_SHARE * closing
 
 
 def _excess(value: float, at_rest: float, span: Span) -> float:
@@ -131,7 +128,7 @@ def _excess(value: float, at_rest: float, span: Span) -> float:
 
 def _limit_mouth(shape: Array, moved: Array, fields: Array) -> None:
     """Take back as much jaw, smile or pucker as is too much."""
-    size = float(fields[_JAW, LIP_BOTTOM_INNER, 1]) / _mean_jaw_drop()
+    size = min(float(fields[_JAW, LIP_BOTTOM_INNER, 1]) / _mean_jaw_drop(), 1)
     for (a, b, axis), span, shapes in (
         ((LIP_TOP_INNER, LIP_BOTTOM_INNER, 1), MOUTH_OPEN, [_JAW]),
         ((MOUTH_RIGHT, MOUTH_LEFT, 0), MOUTH_WIDE, _SMILES),

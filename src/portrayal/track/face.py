@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from portrayal.errors import PortrayalError
 from portrayal.track.crop import square_crop
 from portrayal.track.geometry import HeadPose, fit_pose
-from portrayal.track.topology import RIGID, mean_face
+from portrayal.track.topology import RIGID, mean_face, pose_drift
 
 Rgb = NDArray[np.uint8]
 Array = NDArray[np.float32]
@@ -44,6 +44,12 @@ class Face:
     def shape(self) -> Array:
         """(478, 3) landmarks in head space."""
         return self.pose.to_head(self.landmarks)
+
+    @cached_property
+    def pose_free_shape(self) -> Array:
+        """(478, 3) :attr:`shape` without what the tracker adds to a face because it is turned."""
+        turn = np.clip(self.pose.angles[:2], -25, 25).astype(np.float32)
+        return self.shape - np.tensordot(turn, pose_drift(), 1)
 
     @property
     def box(self) -> tuple[float, float, float, float]:

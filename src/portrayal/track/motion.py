@@ -55,8 +55,8 @@ def to_motion(face: Face, first: HeadPose) -> MotionFrame:
         rotation=pose.angles,
         translation=((pose.pivot - first.pivot)[:2] / first.scale).astype(np.float32),
         scale=pose.scale / first.scale,
-        coefficients=coefficients(face.shape),
-        shape=face.shape,
+        coefficients=coefficients(face.pose_free_shape),
+        shape=face.pose_free_shape,
     )
 
 

@@ -12,7 +12,7 @@ from portrayal.engines.puppet.rig import displace, soft_limit_shape
 from portrayal.motion import MotionFrame
 from portrayal.track.expression import coefficients
 from portrayal.track.face import Face
-from portrayal.track.geometry import HeadPose
+from portrayal.track.geometry import HeadPose, fit_pose
 from portrayal.track.topology import (
     LEFT_BROW,
     LEFT_EYE_BOTTOM,
@@ -61,8 +61,9 @@ class Transfer:
 
     def __call__(self, frame: MotionFrame) -> Target:
         own = self.face.shape
-        moved = soft_limit_shape(own, self.strength * self._expression(frame))
-        return Target(self._pose(frame), own + moved)
+        moved = own + soft_limit_shape(own, self.strength * self._expression(frame))
+        settled = fit_pose(moved).to_head(moved)  # an expression does not turn the head
+        return Target(self._pose(frame), settled)
 
     def _pose(self, frame: MotionFrame) -> HeadPose:
         """Head motion: angles add up, so a nod is a nod about the portrait's own ears (see geometry)."""

@@ -30,8 +30,8 @@ from portrayal.track.topology import (
 Array = NDArray[np.float32]
 Double = NDArray[np.float64]
 
-#: Distance over which skin follows a key landmark, eye distances.
-REACH = 0.12
+#: Distance over which skin follows a key landmark, eye distances: of muscles, and of what hangs on the jaw.
+REACH, JAW_REACH = 0.12, 0.3
 #: Share of a blink done by the lower lid.
 LOWER_LID_SHARE = 0.15
 #: Share of closing the lips over an open jaw done by the upper lip.
@@ -44,6 +44,7 @@ MOUTH_SHIFT = 0.085
 
 _SKIN_ABOVE_EYE = (27, 28, 29, 30, 56, 247, 190)
 _BELOW_BROW = (222, 223, 224, 225, 221, 65, 52, 53, 46, 55, 113)
+_UPPER_FACE = (1, 4, 6, 168, 64, 49, 36, 101, 117, 118, 145, 133, 33, 127)
 _BELOW_EYE = (230, 229, 231, 228, 232, 31)
 
 
@@ -53,13 +54,14 @@ def basis() -> Array:
     :data:`portrayal.motion.SHAPES`; head space (eye distances). tongueOut moves no landmark. Read-only."""
     shapes = np.zeros((len(SHAPES), POINTS, 3))
     for name, keys in BOTH.items():
-        shapes[SHAPE_INDEX[name]] = _spread(_mirrored(keys) | keys)
+        spread = _spread_below if name in ("jawOpen", "cheekPuff") else _spread
+        shapes[SHAPE_INDEX[name]] = spread(_mirrored(keys) | keys)
     for name, field in _right_sided().items():
         shapes[SHAPE_INDEX[f"{name}Right"]] = field
         shapes[SHAPE_INDEX[f"{name}Left"]] = _flip(field)
     jaw = shapes[SHAPE_INDEX["jawOpen"]]
     thrust = {i: _scaled(w, JAW_THRUST) for i, w in JAW_FOLLOW.items()}
-    shapes[SHAPE_INDEX["jawForward"]] = _spread(_mirrored(thrust) | thrust)
+    shapes[SHAPE_INDEX["jawForward"]] = _spread_below(_mirrored(thrust) | thrust)
     shapes[SHAPE_INDEX["mouthClose"]] = _mouth_close(jaw)
     shapes = _symmetric(shapes)
     shapes.flags.writeable = False
@@ -69,7 +71,7 @@ def basis() -> Array:
 def _right_sided() -> dict[str, Double]:
     fields = {name: _spread(keys) for name, keys in RIGHT.items()}
     fields["eyeBlink"] = _spread(_blink())
-    fields["jaw"] = _spread(_shifted(JAW_FOLLOW, -JAW_SHIFT))
+    fields["jaw"] = _spread_below(_shifted(JAW_FOLLOW, -JAW_SHIFT))
     fields["mouth"] = _spread(_shifted(MOUTH_RIGHT_FOLLOW, -MOUTH_SHIFT))
     side, rise = GAZE_TRAVEL
     fields["eyeLookOut"] = _gaze(-side, 0.0, upper=(-0.012, 0.006), lower=(-0.006, 0.0))
@@ -160,10 +162,16 @@ def _other_side(name: str) -> str:
     return f"{stem}Right" if stem != name else name.removesuffix("Right") + "Left" * name.endswith("Right")
 
 
-def _spread(keys: Keys) -> Double:
+def _spread_below(keys: Keys) -> Double:
+    """Spread far over the lower face; the upper face stands still."""
+    still: Keys = {i: (0, 0, 0) for point in _UPPER_FACE for i in (point, int(mirror()[point]))}
+    return _spread(still | keys, JAW_REACH)
+
+
+def _spread(keys: Keys, reach: float = REACH) -> Double:
     """Key displacements of mesh points to a displacement (478, 3) of all; exact at the keys."""
     points = list(keys)
-    kernel = _kernel()
+    kernel = _kernel(reach)
     weights = np.linalg.solve(kernel[np.ix_(points, points)], np.array(list(keys.values()), float))
     field = np.zeros((POINTS, 3))
     field[:MESH_POINTS] = kernel[:, points] @ weights
@@ -171,7 +179,7 @@ def _spread(keys: Keys) -> Double:
 
 
 @cache
-def _kernel() -> Double:
+def _kernel(reach: float) -> Double:
     """(468, 468) Matérn covariance on the mesh of the mean face, unit variance: inverse of (mass + reach² x
     stiffness), applied twice; linear elements."""
     mean = mean_face()[:MESH_POINTS].astype(float)
@@ -185,7 +193,7 @@ def _kernel() -> Double:
         np.add.at(stiffness, (j, k), -cotangent)
         np.add.at(stiffness, (k, j), -cotangent)
     np.fill_diagonal(stiffness, -stiffness.sum(1))
-    inverse = np.linalg.inv(np.diag(mass) + REACH**2 * stiffness)
+    inverse = np.linalg.inv(np.diag(mass) + reach**2 * stiffness)
     kernel = inverse @ np.diag(mass) @ inverse
     scale = np.sqrt(np.diag(kernel))
     return kernel / np.outer(scale, scale) + 1e-6 * np.eye(MESH_POINTS)

@@ -105,7 +105,7 @@ class _Fit:
             bounded = np.clip(dual, 0, np.float32(UPPER))
             dual = dual - bounded
         # Wiener's gain: what noise could be counts less.
-        return bounded**3 / (bounded**2 + np.float32(0.5) * self.doubt)
+        return bounded**3 / (bounded**2 + np.float32(0.3) * self.doubt)
 
     def blinks(self, shapes: Array, found: Array) -> Array:
         """(T, 2) right and left blink: what is missing of the opening that the eye would have without it."""

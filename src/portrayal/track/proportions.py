@@ -30,8 +30,8 @@ from portrayal.track.topology import (
 
 Array = NDArray[np.float32]
 
-#: How far a feature's size carries over into how far it moves (1 fully), and within which limits. A mouth much
-#: wider than the mean is not large: it smiles.
+#: How far a feature's size carries over into how far it moves (1 fully), and within which limits. A mouth
+#: much wider than the mean is not large: it smiles.
 MOUTH, BROW, EYE = (0.8, 0.65, 1.06), (0.5, 0.7, 1.35), (1.0, 0.75, 1.3)
 #: Upper and lower lid points that close on each other, inner points of the eye loops, right then left.
 LID_TOPS = np.array([RIGHT_EYE_TOP[1:-1], LEFT_EYE_TOP[1:-1]])

@@ -84,6 +84,11 @@ def choose_face(faces: list[Face], choice: FaceChoice) -> Face:
     return min(faces, key=rank[choice])
 
 
+def nearest(faces: list[Face], to: Face) -> Face:
+    """The face whose centre is nearest to that of another."""
+    return min(faces, key=lambda f: float(np.linalg.norm(f.centre - to.centre)))
+
+
 def solutions() -> Any:
     with quiet():
         try:
@@ -159,6 +164,13 @@ def find_faces(rgb: Rgb) -> list[Face]:
     return sorted(faces, key=lambda f: f.centre[0])
 
 
+def faces_near(rgb: Rgb, face: Face) -> list[Face]:
+    """The face that is now about where `face` was: one, or none."""
+    x, y = face.centre
+    with _lock, quiet():
+        return _faces_in_crop(rgb, (float(x), float(y), 3.2 * face.pose.scale))[:1]
+
+
 Square = tuple[float, float, float]  # centre x, centre y, side, in pixels
 
 
@@ -199,10 +211,11 @@ class FaceTracker:
     """Follows one face through the frames of a video.
 
     Call it with each frame (uint8 RGB, (H, W, 3)) in order; the answer is the face, or None where it is out
-    of sight. `choice` says which face when the first frame with faces has several. A scene cut starts anew.
+    of sight. `choice` says which face when the first frame with faces has several: by place, or the one nearest
+    to a face seen before. A scene cut starts anew.
     """
 
-    def __init__(self, choice: FaceChoice = "largest") -> None:
+    def __init__(self, choice: FaceChoice | Face = "largest") -> None:
         self._choice = choice
         self._graph: Any = None
         self._last: Face | None = None
@@ -228,7 +241,8 @@ class FaceTracker:
         faces = find_faces(rgb)
         if not faces:
             return None
-        chosen = choose_face(faces, self._choice)
+        choice = self._choice
+        chosen = nearest(faces, choice) if isinstance(choice, Face) else choose_face(faces, choice)
         self._graph = _new_mesh(static=False, faces=len(faces))
         self._last = chosen
         with quiet():
@@ -239,7 +253,7 @@ class FaceTracker:
         last = self._last
         if last is None or not faces:
             return None
-        face = min(faces, key=lambda f: float(np.linalg.norm(f.centre - last.centre)))
+        face = nearest(faces, last)
         return face if np.linalg.norm(face.centre - last.centre) < 1.5 * last.pose.scale else None
 
     def _is_cut(self, rgb: Rgb) -> bool:

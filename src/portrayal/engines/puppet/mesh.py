@@ -74,6 +74,12 @@ class HeadMesh:
             outline,
         )
 
+    def window(self, width: int, height: int) -> tuple[tuple[slice, slice], Array]:
+        """The part of a picture that can move, (rows, columns), and the (3,) offset of its corner in pixels."""
+        low = np.maximum(np.floor(self.rest[:, :2].min(0)).astype(int), 0)
+        high = np.minimum(np.ceil(self.rest[:, :2].max(0)).astype(int) + 1, (width, height))
+        return (slice(low[1], high[1]), slice(low[0], high[0])), np.array([*low, 0], np.float32)
+
     def moved(self, face: Face, target: Target) -> Array:
         """(V, 3) where the vertices are when the face is at `target`."""
         expression = (target.shape - face.shape)[self.outline] * self.drag[:, None]

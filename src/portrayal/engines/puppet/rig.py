@@ -66,6 +66,8 @@ _BOTTOM_RINGS = np.array(
         _BOTTOMS,
     ]
 )
+#: The red of a lip keeps at least this share of its height.
+LIP_THINNEST = 0.12
 _RING_FOLLOW = np.array([[0.7], [0.8], [0.9], [1.0]], np.float32)
 _LID_MIDDLE = 3
 
@@ -93,6 +95,7 @@ def soft_limit_shape(portrait_shape: Array, displacement: Array) -> Array:
     moved = np.array(displacement, np.float32)
     _limit_mouth(portrait_shape, moved, fields)
     _part_lips(portrait_shape, moved, fields)
+    _keep_lips(portrait_shape, moved)
     _limit_eyes(portrait_shape, moved, fields)
     return moved
 
@@ -160,6 +163,15 @@ def _part_lips(shape: Array, moved: Array, fields: Array) -> None:
     left = np.maximum(crossing - share * closing, 0)
     moved[_TOP_RINGS, 1] -= UPPER_LIP_SHARE * _RING_FOLLOW * left
     moved[_BOTTOM_RINGS, 1] += (1 - UPPER_LIP_SHARE) * _RING_FOLLOW * left
+
+
+def _keep_lips(shape: Array, moved: Array) -> None:
+    """Lips that are rolled in or pressed become thin, not inside out."""
+    for rings, sign in ((_TOP_RINGS, 1), (_BOTTOM_RINGS, -1)):
+        outer, inner = rings[:-1], rings[-1]
+        at_rest = sign * (shape[inner, 1] - shape[outer, 1])
+        thickness = at_rest + sign * (moved[inner, 1] - moved[outer, 1])
+        moved[outer, 1] -= sign * np.maximum(LIP_THINNEST * np.maximum(at_rest, 0) - thickness, 0)
 
 
 def _limit_eyes(shape: Array, moved: Array, fields: Array) -> None:

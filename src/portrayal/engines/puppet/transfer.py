@@ -51,17 +51,19 @@ class Transfer:
 
     face: the portrait's. reference: the driving frame that corresponds to the portrait as it is; None when
     the motion is relative already. strength: of expression and head motion. absolute: take the driving's own
-    expression and head angles instead of their change since the reference.
+    expression and head angles instead of their change since the reference. gain: (3,) by which head angles are
+    multiplied for this portrait, see :func:`portrayal.engines.puppet.actor.turn_gain`.
     """
 
     face: Face
     reference: MotionFrame | None
     strength: float = 1.0
     absolute: bool = False
+    gain: tuple[float, float, float] = (1.0, 1.0, 1.0)
 
     def __call__(self, frame: MotionFrame) -> Target:
         own = self.face.shape
-        moved = own + soft_limit_shape(own, self.strength * self._expression(frame))
+        moved = own + soft_limit_shape(own, self.strength * self.expression(frame))
         settled = fit_pose(moved).to_head(moved)  # an expression does not turn the head
         return Target(self._pose(frame), settled)
 
@@ -74,10 +76,12 @@ class Transfer:
             turned = np.asarray(frame.rotation - own.angles, np.float32)
         growth = float(np.clip(frame.scale / start.scale, 0.5, 2.0)) ** self.strength
         shift = own.scale * self.strength * (frame.translation - start.translation) / start.scale
-        angles = own.angles + _limit_turn(own.angles, self.strength * turned)
+        turned = turned * np.float32(self.gain) * self.strength
+        angles = own.angles + _limit_turn(own.angles, turned)
         return HeadPose.about_pivot(angles, own.scale * growth, own.pivot + np.array([*shift, 0], np.float32))
 
-    def _expression(self, frame: MotionFrame) -> Array:
+    def expression(self, frame: MotionFrame) -> Array:
+        """(478, 3) displacement of the portrait's shape, head space, before limits and strength."""
         own = self.face.shape
         if self.absolute or frame.shape is None or self.reference is None or self.reference.shape is None:
             start = self._own_coefficients if self.absolute else np.zeros(len(frame.coefficients), np.float32)

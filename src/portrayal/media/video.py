@@ -68,6 +68,7 @@ class VideoReader:
         size: int | None = None,
     ) -> None:
         self._start, self._end = checked_span(start, end)
+        self._size = size
         if (fps is not None and fps <= 0) or (size is not None and size < 1):
             raise UsageError(f"frames per second and size must be above 0, not {fps} and {size}")
         self._source = _source(path, None if fps is None else Fraction(fps), size)
@@ -89,6 +90,13 @@ class VideoReader:
     @property
     def fps(self) -> Fraction:
         return self.info.fps
+
+    def at(self, fps: Fraction) -> VideoReader:
+        """The same pictures at another rate."""
+        if fps == self.fps:
+            return self
+        start, end = (None if t is None else float(t) for t in (self._start, self._end))
+        return VideoReader(self.info.path, start=start, end=end, fps=fps, size=self._size)
 
     def __iter__(self) -> Iterator[RGB]:
         frames = self._source.frames(self._start)

@@ -51,7 +51,7 @@ class Clip:
         """Write the clip; its suffix says as what: .mp4, .webm, .gif, or a folder or pattern of pictures.
 
         A picture's suffix (.png, .jpg, .webp, ...) writes the first frame. Whole or not at all: whatever goes
-        wrong, nothing is left and an existing file is as it was. progress: called with the frames done so far.
+        wrong, nothing is left and an existing file is as it was. progress: called with the frames done.
         Raises PortrayalError where it cannot be written, where it exists and `overwrite` is False, and where
         the frames cannot be made.
         """

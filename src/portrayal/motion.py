@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import os
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
+
+from portrayal.errors import UsageError
 
 Array = NDArray[np.float32]
 
@@ -31,6 +34,14 @@ _LOOK = {
     side: [SHAPE_INDEX[f"eyeLook{way}{side}"] for way in ("Out", "In", "Up", "Down")]
     for side in ("Left", "Right")
 }
+#: The eight coefficients that are gaze.
+GAZE: list[int] = sorted(_LOOK["Left"] + _LOOK["Right"])
+#: For each coefficient the one of the other side of the face.
+MIRRORED: list[int] = [
+    SHAPE_INDEX[s.replace("Left", "*").replace("Right", "Left").replace("*", "Right")] for s in SHAPES
+]
+#: Landmarks from this number on are the irises.
+_IRIS = 468
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,3 +165,196 @@ class Motion:
 
     def __iter__(self) -> Iterator[MotionFrame]:
         return (self[i] for i in range(len(self)))
+
+    @property
+    def duration(self) -> Fraction:
+        """Seconds."""
+        return len(self) / self.fps
+
+    def take(self, index: NDArray[np.intp] | slice) -> Motion:
+        """The frames numbered by an index array or slice."""
+        return replace(
+            self,
+            rotation=self.rotation[index],
+            translation=self.translation[index],
+            scale=self.scale[index],
+            coefficients=self.coefficients[index],
+            tracked=self.tracked[index],
+            shapes=None if self.shapes is None else self.shapes[index],
+        )
+
+    def cut(self, start: float | None = None, end: float | None = None) -> Motion:
+        """The part from `start` to `end` seconds; UsageError where there is nothing."""
+        first = round((start or 0) * self.fps)
+        last = len(self) if end is None else min(round(end * self.fps), len(self))
+        if first < 0 or first >= last:
+            until = "the end" if end is None else f"{end:g} s"
+            raise UsageError(
+                f"there is nothing from {start or 0:g} s to {until} of {float(self.duration):.2f} s of motion"
+            )
+        return self.take(slice(first, last))
+
+    def resample(self, fps: Fraction) -> Motion:
+        """The same motion at another rate, frames in between interpolated linearly."""
+        if fps <= 0:
+            raise UsageError(f"--fps: {fps} must be above 0")
+        if fps == self.fps or not len(self):
+            return replace(self, fps=Fraction(fps))
+        count = max(1, round(self.duration * fps))
+        return replace(self.at(np.arange(count) * float(self.fps / fps)), fps=Fraction(fps))
+
+    def at(self, positions: NDArray[np.float64]) -> Motion:
+        """The motion at any positions, in frames (2.5 is half way from frame 2 to frame 3)."""
+        where = np.clip(positions, 0, len(self) - 1)
+        low = np.floor(where).astype(np.intp)
+        before, after = self.take(low), self.take(np.minimum(low + 1, len(self) - 1))
+        return before._mixed(after, (where - low).astype(np.float32))
+
+    def _mixed(self, other: Motion, weight: Array) -> Motion:
+        """This motion with the share `weight` (T,) of another one of the same length."""
+
+        def mix(a: Array, b: Array) -> Array:
+            w = weight.reshape(-1, *[1] * (a.ndim - 1))
+            return (a + w * (b - a)).astype(np.float32)
+
+        dense = self.shapes is not None and other.shapes is not None
+        return replace(
+            self,
+            rotation=mix(self.rotation, other.rotation),
+            translation=mix(self.translation, other.translation),
+            scale=mix(self.scale, other.scale),
+            coefficients=mix(self.coefficients, other.coefficients),
+            tracked=np.where(weight > 0.5, other.tracked, self.tracked),
+            shapes=mix(self.shapes, other.shapes) if dense else None,  # type: ignore[arg-type]
+        )
+
+    def blend(self, other: Motion, weight: float) -> Motion:
+        """Part this motion, part another (weight 0 to 1), as long as the shorter; the rate is this one's.
+
+        Dense landmarks are kept if both have them.
+        """
+        other = other.resample(self.fps)
+        count = min(len(self), len(other))
+        return self.take(slice(count))._mixed(other.take(slice(count)), np.full(count, weight, np.float32))
+
+    @staticmethod
+    def concatenate(motions: Sequence[Motion]) -> Motion:
+        """Motions one after the other, at the rate of the first; dense landmarks if all have them."""
+        if not motions:
+            raise ValueError("there is nothing to concatenate")
+        parts = [m.resample(motions[0].fps) for m in motions]
+        dense = [m.shapes for m in parts if m.shapes is not None]
+        return Motion(
+            motions[0].fps,
+            np.concatenate([m.rotation for m in parts]),
+            np.concatenate([m.translation for m in parts]),
+            np.concatenate([m.scale for m in parts]),
+            np.concatenate([m.coefficients for m in parts]),
+            np.concatenate([m.tracked for m in parts]),
+            np.concatenate(dense) if len(dense) == len(parts) else None,
+        )
+
+    def smoothed(self, seconds: float) -> Motion:
+        """Every value as its Gaussian mean over time (standard deviation in seconds), without lag.
+
+        Quick movements such as blinks get weaker too. What a tracker trembles is better taken out by
+        :func:`portrayal.track.motion.steady`, which keeps them.
+        """
+        sigma = seconds * float(self.fps)
+        if sigma <= 0 or not len(self):
+            return self
+        reach = max(1, round(3 * sigma))
+        kernel = np.exp(-0.5 * (np.arange(-reach, reach + 1) / sigma) ** 2).astype(np.float32)
+        kernel /= kernel.sum()
+
+        def smooth(values: Array) -> Array:
+            padded = np.pad(values, [(reach, reach)] + [(0, 0)] * (values.ndim - 1), mode="edge")
+            return sum((w * padded[i : i + len(values)] for i, w in enumerate(kernel)), np.zeros_like(values))
+
+        return replace(
+            self,
+            rotation=smooth(self.rotation),
+            translation=smooth(self.translation),
+            scale=smooth(self.scale),
+            coefficients=smooth(self.coefficients),
+            shapes=None if self.shapes is None else smooth(self.shapes),
+        )
+
+    def strengthened(self, head: float = 1.0, expression: float = 1.0, gaze: float = 1.0) -> Motion:
+        """Stronger (above 1) or weaker head movement, expression and gaze.
+
+        Coefficients and head angles are scaled from neutral; dense landmarks from the frame with the least
+        expression, irises with the gaze.
+        """
+        strength = np.full(len(SHAPES), expression, np.float32)
+        strength[GAZE] = gaze
+        shapes = self.shapes
+        if shapes is not None and len(self) and (expression, gaze) != (1, 1):
+            rest = shapes[np.abs(self.coefficients).sum(1).argmin()]
+            points = np.full((shapes.shape[1], 1), expression, np.float32)
+            points[_IRIS:] = gaze
+            shapes = rest + points * (shapes - rest)
+        return replace(
+            self,
+            rotation=self.rotation * np.float32(head),
+            translation=self.translation * np.float32(head),
+            scale=self.scale ** np.float32(head),
+            coefficients=self.coefficients * strength,
+            shapes=shapes,
+        )
+
+    def mirrored(self) -> Motion:
+        """The same seen in a mirror: left and right exchanged."""
+        shapes = self.shapes
+        if shapes is not None:
+            from portrayal.track.topology import mirror
+
+            shapes = shapes[:, mirror()] * np.array([-1, 1, 1], np.float32)
+        return replace(
+            self,
+            rotation=self.rotation * np.array([1, -1, -1], np.float32),
+            translation=self.translation * np.array([-1, 1], np.float32),
+            coefficients=self.coefficients[:, MIRRORED],
+            shapes=shapes,
+        )
+
+    def edited(self, values: Mapping[str, float], *, add: bool = False) -> Motion:
+        """With some values set, or added to, in every frame.
+
+        values: by name as in a script: any coefficient (eyeBlinkLeft or eye-blink-left), pitch, yaw, roll
+        (degrees), x, y, scale, gaze-x, gaze-y. Changing the expression drops the dense landmarks, which no
+        longer show it. UsageError for an unknown name.
+        """
+        from portrayal.motion_script import edited
+
+        return edited(self, values, add)
+
+    @classmethod
+    def from_sliders(
+        cls, values: Mapping[str, float], fps: Fraction = Fraction(25), frames: int = 1
+    ) -> Motion:
+        """A face at rest with these values, see :meth:`edited`, for `frames` frames."""
+        return cls.from_coefficients(fps, np.zeros((frames, len(SHAPES)), np.float32)).edited(values)
+
+    @classmethod
+    def from_script(cls, script: str | os.PathLike[str] | Mapping[str, Any]) -> Motion:
+        """Key frames over time, eased: a .yaml or .json file, or what is in one.
+
+        See :mod:`portrayal.motion_script` for the format. PortrayalError, in one line, for what is wrong.
+        """
+        from portrayal.motion_script import read_script
+
+        return read_script(script)
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str]) -> Motion:
+        """A motion file: .npz as written by :meth:`save`, or a Live Link Face recording (.csv)."""
+        from portrayal.motion_files import load
+
+        return load(path)
+
+    def save(self, path: str | os.PathLike[str], overwrite: bool = False) -> None:
+        """Write it all as .npz, or coefficients and head angles as a Live Link Face recording (.csv)."""
+        from portrayal.motion_files import save
+
+        save(self, path, overwrite)

@@ -21,8 +21,8 @@ _PAPER, _INK = 250, (70, 70, 70)
 class ContactSheet:
     """Collects evenly spaced frames of a clip as it goes by; memory stays that of two sheets.
 
-    fps: the clip's. count: its frames if known, for exactly even spacing; otherwise every 2^k-th frame is kept,
-    k growing with the clip. tile: longest side of a picture on the sheet in pixels.
+    fps: the clip's. count: its frames if known, for exactly even spacing; otherwise every 2^k-th frame is
+    kept, k growing with the clip. tile: longest side of a picture on the sheet in pixels.
     """
 
     def __init__(

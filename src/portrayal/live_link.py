@@ -5,9 +5,10 @@ the app was set otherwise), `BlendShapeCount` (61; 0 and no values where the fac
 shapes, and nine angles in radians: HeadYaw, HeadPitch, HeadRoll, then the same for LeftEye and RightEye.
 
 Signs, from recordings of the app (eye angles beside the eyeLook shapes) and from Unreal Engine's ARKit
-plug-in, which makes head and eye angles alike: positive yaw turns to the head's own right, positive pitch nods down,
-positive roll tilts to its own left shoulder, and the rotation is roll first, then pitch, then yaw (Unreal's
-FRotator). With the phone held on its side the app records other angles, which cannot be told from the file.
+plug-in, which makes head and eye angles alike: positive yaw turns to the head's own right, positive pitch
+nods down, positive roll tilts to its own left shoulder, and the rotation is roll first, then pitch, then yaw
+(Unreal's FRotator). With the phone held on its side the app records other angles, which cannot be told from
+the file.
 Ours (:mod:`portrayal.track.geometry`): yaw to the own left, pitch down, roll to the own right, pitch first.
 
 Head position and size are not in the format and are lost in it.

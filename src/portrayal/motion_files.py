@@ -85,7 +85,7 @@ def _load_npz(path: Path) -> Motion:
             version = int(file["portrayal_motion"])
             if version > VERSION:
                 raise PortrayalError(
-                    f"{name}: was written by a newer portrayal (its version is {version}, this reads {VERSION})"
+                    f"{name}: was written by a newer portrayal (version {version}, this one reads {VERSION})"
                 )
             return _checked(file)
     except _DAMAGED as error:

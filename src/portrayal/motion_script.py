@@ -8,9 +8,9 @@
       - {at: 1.0, pitch: 0, eye-blink-left: 0}
 
 Names are the 52 ARKit shapes (eye-blink-left or eyeBlinkLeft), `pitch`, `yaw`, `roll` in degrees, `x`, `y` in
-eye distances, `scale` (1 as it is), `gaze-x`, `gaze-y` (-1 to 1, x to the own left, y down; added to the eyeLook
-shapes). Each moves from its last key to its next one by itself and is at rest before its first; `ease` says
-how this key is reached: linear, in, out, in-out (unless given) or hold (jump when it is there).
+eye distances, `scale` (1 as it is), `gaze-x`, `gaze-y` (-1 to 1, x to the own left, y down; added to the
+eyeLook shapes). Each moves from its last key to its next one by itself and is at rest before its first;
+`ease` says how this key is reached: linear, in, out, in-out (unless given) or hold (jump when it is there).
 """
 
 from __future__ import annotations
@@ -96,7 +96,7 @@ def _loader() -> Any:
     class Loader(yaml.SafeLoader):
         def compose_node(self, parent: Any, index: Any) -> Any:
             if self.check_event(yaml.AliasEvent):
-                raise yaml.YAMLError("aliases are not allowed")
+                raise UsageError("aliases (*name) are not allowed in a script")
             return super().compose_node(parent, index)
 
     return Loader

@@ -63,7 +63,7 @@ def basis() -> Array:
     thrust = {i: _scaled(w, JAW_THRUST) for i, w in JAW_FOLLOW.items()}
     shapes[SHAPE_INDEX["jawForward"]] = _spread_below(_mirrored(thrust) | thrust)
     shapes[SHAPE_INDEX["mouthClose"]] = _mouth_close(jaw)
-    shapes = _symmetric(shapes)
+    shapes = _local(_symmetric(shapes))
     shapes.flags.writeable = False
     return shapes.astype(np.float32)
 
@@ -155,6 +155,13 @@ def _symmetric(shapes: Double) -> Double:
     """Rounding off: each shape the mean of itself and its partner's mirror image."""
     partner = [SHAPE_INDEX[_other_side(name)] for name in SHAPES]
     return (shapes + _flip(shapes[partner])) / 2
+
+
+def _local(shapes: Double) -> Double:
+    """Without the covariance's endless tails: below a hundredth of its largest a movement fades to nothing."""
+    size = np.linalg.norm(shapes, axis=2, keepdims=True)
+    floor = 0.01 * size.max(1, keepdims=True) + 1e-9
+    return shapes * np.clip(size / floor - 1, 0, 1)
 
 
 def _other_side(name: str) -> str:

@@ -28,14 +28,17 @@ NOISE = (0.005, 0.005, 0.015)
 #: Smooth deviations as (size, reach), eye distances: of the model from a known person, and between people.
 MISFIT = ((0.008, 0.15), (0.01, 0.6))
 BUILD = ((0.045, 0.6), (0.02, 0.22))
+#: How far trackers let the chin lag behind the lips, in x, y and z.
+CHIN_LAG = (0.0, 0.05, 0.08)
 #: Share of those deviations that is not the same on both sides.
 LOPSIDED = 0.25
-#: Expected size of a coefficient, expected difference between the two sides, and the pull of each to zero.
-SPREAD, SIDES, SPARSITY = 0.7, 0.8, 1.0
+#: Expected size of a coefficient, and of one seldom seen; of the difference between the sides; pull to zero.
+SPREAD, SELDOM, SIDES, SPARSITY = 0.8, 0.3, 0.8, 1.0
 ADMM_STEPS = 30
 #: Eye opening over eye width of people in general: where an eye begins to close, and closed.
 OPEN, SHUT = 0.21, 0.06
 
+_SELDOM = ("jawForward", "jawLeft", "jawRight", "cheekPuff", "noseSneer", "mouthShrug", "mouthLowerDown")
 _OPPOSED = np.array(
     [
         (SHAPE_INDEX[a + side], SHAPE_INDEX[b + side])
@@ -118,8 +121,8 @@ class _Fit:
 
 
 def _prior() -> Double:
-    """(52, 52) inverse covariance of coefficients: of limited size, and both sides alike."""
-    prior = np.eye(len(SHAPES)) / SPREAD**2
+    """(52, 52) inverse covariance of coefficients: limited, some seldom seen, and both sides alike."""
+    prior = np.diag([1 / (SELDOM if name.startswith(_SELDOM) else SPREAD) ** 2 for name in SHAPES])
     across = {"eyeLookIn": "eyeLookOut", "eyeLookOut": "eyeLookIn"}
     for name in SHAPES:
         stem = name.removesuffix("Left")
@@ -148,8 +151,10 @@ def _precision(deviations: tuple[tuple[float, float], ...]) -> Double:
     smooth = sum(size**2 * np.exp(-0.5 * square / reach**2) for size, reach in deviations)
     mirrored = smooth[:, mirror()]
     covariances = [smooth / 2 + (0.5 - LOPSIDED / 2) * sign * mirrored for sign in (-1, 1, 1)]
-    noises = [size**2 * np.eye(POINTS) for size in NOISE]
-    return np.linalg.inv(np.array(covariances) + np.array(noises))
+    chin = 1 / (1 + np.exp((0.93 - mean[:, 1]) / 0.04))
+    for covariance, noise, lag in zip(covariances, NOISE, CHIN_LAG, strict=True):
+        covariance += noise**2 * np.eye(POINTS) + lag**2 * np.outer(chin, chin)
+    return np.linalg.inv(np.array(covariances))
 
 
 def _blinks_in_general(shapes: Array) -> Array:

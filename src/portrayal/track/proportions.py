@@ -16,6 +16,10 @@ from portrayal.track.topology import (
     LEFT_EYE_OUTER,
     LEFT_EYE_TOP,
     LEFT_IRIS,
+    LIP_BOTTOM_INNER,
+    LIP_BOTTOM_OUTER,
+    LIP_TOP_INNER,
+    LIP_TOP_OUTER,
     MOUTH_LEFT,
     MOUTH_RIGHT,
     POINTS,
@@ -38,11 +42,15 @@ LID_TOPS = np.array([RIGHT_EYE_TOP[1:-1], LEFT_EYE_TOP[1:-1]])
 LID_BOTTOMS = np.array([RIGHT_EYE_BOTTOM[1:-1], LEFT_EYE_BOTTOM[1:-1]])
 BLINKS = np.array([SHAPE_INDEX["eyeBlinkRight"], SHAPE_INDEX["eyeBlinkLeft"]])
 
+#: Outer and inner middle of the upper and the lower lip, and the shapes that roll each of them in.
+_LIPS = ((LIP_TOP_OUTER, LIP_TOP_INNER), (LIP_BOTTOM_OUTER, LIP_BOTTOM_INNER))
+_ROLLS = (SHAPE_INDEX["mouthRollUpper"], SHAPE_INDEX["mouthRollLower"])
+
 
 def adapted_basis(shape: Array) -> Array:
     """(52, 478, 3) the shapes of :func:`portrayal.track.blendshapes.basis` as a face of (478, 3) head-space
-    landmarks `shape` makes them: in proportion to its mouth, brows and eyes; a blink closes its own eyes
-    exactly. Read-only; the last few faces are remembered."""
+    landmarks `shape` makes them: in proportion to its mouth, lips, brows and eyes; a blink closes its own
+    eyes exactly. Read-only; the last few faces are remembered."""
     return _adapted(np.ascontiguousarray(shape, np.float32).tobytes())
 
 
@@ -50,6 +58,9 @@ def adapted_basis(shape: Array) -> Array:
 def _adapted(key: bytes) -> Array:
     shape = np.frombuffer(key, np.float32).reshape(POINTS, 3)
     fields = basis() * _gain(shape)[:, None]
+    for (outer, inner), roll in zip(_LIPS, _ROLLS, strict=True):
+        thickness = (shape[inner, 1] - shape[outer, 1]) / (mean_face()[inner, 1] - mean_face()[outer, 1])
+        fields[roll] *= np.float32(np.clip(thickness, 0.1, 1.2))
     for side, blink in enumerate(BLINKS):
         tops, bottoms = LID_TOPS[side], LID_BOTTOMS[side]
         ratio = float(apertures(shape)[side] / apertures(mean_face())[side])

@@ -164,13 +164,6 @@ def find_faces(rgb: Rgb) -> list[Face]:
     return sorted(faces, key=lambda f: f.centre[0])
 
 
-def faces_near(rgb: Rgb, face: Face) -> list[Face]:
-    """The face that is now about where `face` was: one, or none."""
-    x, y = face.centre
-    with _lock, quiet():
-        return _faces_in_crop(rgb, (float(x), float(y), 3.2 * face.pose.scale))[:1]
-
-
 Square = tuple[float, float, float]  # centre x, centre y, side, in pixels
 
 

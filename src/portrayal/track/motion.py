@@ -18,6 +18,8 @@ Array = NDArray[np.float32]
 
 #: Frames looked at on each side when smoothing: what is rendered is never late, only the work is.
 REACH = 4
+#: How many times the tracker's noise a change may be and still be smoothed away, at full strength.
+KEEN = 2.5
 #: Frames over which a face that comes back is eased in.
 EASE = 6
 
@@ -56,7 +58,7 @@ def to_motion(face: Face, first: HeadPose) -> MotionFrame:
         translation=((pose.pivot - first.pivot)[:2] / first.scale).astype(np.float32),
         scale=pose.scale / first.scale,
         coefficients=coefficients(face.pose_free_shape),
-        shape=face.pose_free_shape,
+        shape=face.shape,
     )
 
 
@@ -128,30 +130,43 @@ def _padded(frames: Iterable[MotionFrame]) -> Iterator[MotionFrame]:
         yield from [last] * REACH
 
 
-#: Noise of the tracker on a still face: degrees, eye distances, ratio, coefficient, eye distances.
-NOISE = {"rotation": 0.5, "translation": 0.006, "scale": 0.006, "coefficients": 0.03, "shape": 0.006}
+#: Noise of the tracker on a still face: coefficient; landmark, eye distances.
+NOISE_COEFFICIENT, NOISE_POINT = 0.03, 0.006
+#: Noise of the head's motion where there are no landmarks: degrees, eye distances, ratio.
+NOISE_HEAD = np.array([0.5, 0.5, 0.5, 0.006, 0.006, 0.006], np.float32)
 
 
 def _weighted(window: list[MotionFrame], strength: float) -> MotionFrame:
+    """The middle frame of the window, smoothed.
+
+    Landmarks are smoothed where they are in the picture and taken apart into pose and expression afterwards:
+    the noise of a pose and that of the shape seen in this pose cancel each other, apart they would not.
+    """
     centre = window[REACH]
-    times = np.arange(len(window)) - REACH
-    closeness = np.exp(-0.5 * (times / (0.5 + 2.0 * strength)) ** 2).astype(np.float32)
+    values = np.array([f.coefficients for f in window], np.float32)
+    centre = replace(centre, coefficients=_bilateral(values[..., None], NOISE_COEFFICIENT, strength)[:, 0])
+    if any(f.shape is None for f in window):
+        head = np.array([[*f.rotation, *f.translation, f.scale] for f in window], np.float32)
+        rotation, translation, scale = np.split(_bilateral(head[..., None], NOISE_HEAD, strength)[:, 0], [3, 5])
+        return replace(centre, rotation=rotation, translation=translation, scale=float(scale[0]))
+    points = np.array([_pose(f).to_picture(f.shape) for f in window if f.shape is not None])
+    face = Face(_bilateral(points, NOISE_POINT * centre.scale, strength))
+    return replace(to_motion(face, _START), coefficients=centre.coefficients, tracked=centre.tracked)
 
-    def filtered(name: str) -> Array:
-        values = np.array([getattr(f, name) for f in window], np.float32)
-        offsets = values - values[REACH]
-        difference = offsets**2 / np.float32((NOISE[name] * (0.5 + 2.5 * strength)) ** 2)
-        if name in ("shape", "rotation", "translation"):  # a point, a head moves as one
-            difference = difference.sum(-1, keepdims=True)
-        weights = np.exp(-0.5 * difference) * closeness.reshape(-1, *[1] * (values.ndim - 1))
-        return (values[REACH] + (weights * offsets).sum(0) / weights.sum(0)).astype(np.float32)
 
-    dense = all(f.shape is not None for f in window)
-    return replace(
-        centre,
-        rotation=filtered("rotation"),
-        translation=filtered("translation"),
-        scale=float(filtered("scale")),
-        coefficients=filtered("coefficients"),
-        shape=filtered("shape") if dense else centre.shape,
-    )
+#: The pose of a motion's first frame, in units of its own eye distance.
+_START = HeadPose.about_pivot((0, 0, 0), 1.0, np.zeros(3, np.float32))
+
+
+def _pose(frame: MotionFrame) -> HeadPose:
+    return HeadPose.about_pivot(frame.rotation, frame.scale, np.array([*frame.translation, 0], np.float32))
+
+
+def _bilateral(values: Array, noise: Array | float, strength: float) -> Array:
+    """(T, N, C) values of N things over a window → (N, C) the smoothed middle."""
+    times = np.arange(len(values), dtype=np.float32)[:, None] - REACH
+    closeness = np.exp(-0.5 * (times / (0.5 + 2.0 * strength)) ** 2)
+    offsets = values - values[REACH]
+    reach = np.asarray(noise, np.float32) * np.float32(0.5 + KEEN * strength)
+    weights = closeness * np.exp(-0.5 * (offsets**2).sum(-1) / reach**2)
+    return np.asarray(values[REACH] + np.einsum("tn,tnc->nc", weights / weights.sum(0), offsets), np.float32)

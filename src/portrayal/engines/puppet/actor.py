@@ -14,7 +14,7 @@ from portrayal.engines.puppet.mouth import Mouth
 from portrayal.engines.puppet.plate import background_plate, blend, foreground, lay_over
 from portrayal.engines.puppet.transfer import Target
 from portrayal.engines.puppet.warp import MeshWarp, sample
-from portrayal.track.face import Face, faces_near
+from portrayal.track.face import Face
 from portrayal.track.geometry import HeadPose
 from portrayal.track.matte import person_matte
 
@@ -53,30 +53,6 @@ class Actor:
         self._mouth.paint(canvas, target)
         self._eyes.paint(canvas, target)
         picture[self.window] = canvas
-
-
-#: Degrees by which a head is turned to see how the tracker takes it.
-_PROBE = 12.0
-
-
-def turn_gain(actor: Actor, rgb: Rgb, face: Face) -> tuple[float, float, float]:
-    """How much more than tracked a head must pitch and yaw so that the result is tracked as the driving was.
-
-    The tracker sees part of a turn only, how much depends on the face. So turn this one, and look.
-    """
-    gains = []
-    for axis in (0, 1):
-        seen = []
-        for sign in (-1.0, 1.0):
-            angles = np.zeros(3, np.float32)
-            angles[axis] = sign * _PROBE
-            picture = rgb.copy()
-            pose = HeadPose.about_pivot(face.pose.angles + angles, face.pose.scale, face.pose.pivot)
-            actor.paint(picture, Target(pose, face.shape))
-            seen += [sign * near.pose.angles[axis] for near in faces_near(picture, face)]
-        slope = sum(seen) / (2 * _PROBE) if len(seen) == 2 else 1.0
-        gains.append(float(np.clip(max(slope, 0.1) ** -0.8, 0.9, 1.35)))
-    return gains[0], gains[1], 1.0
 
 
 def _moved(pose: HeadPose, by: NDArray[np.float32]) -> HeadPose:

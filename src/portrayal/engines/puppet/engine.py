@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from portrayal.engines.engine import Engine
-from portrayal.engines.puppet.actor import Actor, turn_gain
+from portrayal.engines.puppet.actor import Actor
 from portrayal.engines.puppet.info import INFO, PuppetOptions
 from portrayal.engines.puppet.reference import with_reference
 from portrayal.engines.puppet.transfer import Transfer
@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     from portrayal.portrait import Portrait
 
 Rgb = NDArray[np.uint8]
-Gain = tuple[float, float, float]
 
 #: Seconds of the driving that are looked through for the reference frame.
 LOOK_AHEAD = 5
@@ -37,18 +36,15 @@ class Puppet(Engine):
     Options: ClassVar = PuppetOptions
 
     def __init__(self) -> None:
-        self._cast: tuple[Portrait, list[Actor], list[Gain]] | None = None
+        self._cast: tuple[Portrait, list[Actor]] | None = None
 
     def render(self, portrait: Portrait, driving: Driving, options: PuppetOptions) -> Iterator[Rgb]:
         reference, frames = referenced(portrait, driving, options)
         if portrait.video is not None:
             yield from self._moving(portrait, portrait.video.at(driving.fps), reference, frames, options)
             return
-        actors, gains = self._prepared(portrait)
-        transfers = [
-            Transfer(face, reference, options.strength, options.absolute, gain)
-            for face, gain in zip(portrait.faces, gains, strict=True)
-        ]
+        actors = self._actors(portrait)
+        transfers = [Transfer(face, reference, options.strength, options.absolute) for face in portrait.faces]
         for frame in prefetch(frames):
             picture = portrait.rgb.copy()
             for actor, transfer in zip(actors, transfers, strict=True):
@@ -69,13 +65,11 @@ class Puppet(Engine):
         ]
         return render_video(video, actors, frames)
 
-    def _prepared(self, portrait: Portrait) -> tuple[list[Actor], list[Gain]]:
+    def _actors(self, portrait: Portrait) -> list[Actor]:
         """Made once for a portrait and kept for its next driving."""
         if self._cast is None or self._cast[0] is not portrait:
-            actors = [Actor(portrait.rgb, face) for face in portrait.faces]
-            gains = [turn_gain(a, portrait.rgb, f) for a, f in zip(actors, portrait.faces, strict=True)]
-            self._cast = (portrait, actors, gains)
-        return self._cast[1:]
+            self._cast = (portrait, [Actor(portrait.rgb, face) for face in portrait.faces])
+        return self._cast[1]
 
 
 def referenced(

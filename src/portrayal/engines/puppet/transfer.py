@@ -12,7 +12,7 @@ from portrayal.engines.puppet.rig import displace, soft_limit_shape
 from portrayal.motion import MotionFrame
 from portrayal.track.expression import coefficients
 from portrayal.track.face import Face
-from portrayal.track.geometry import HeadPose, fit_pose
+from portrayal.track.geometry import HeadPose
 from portrayal.track.topology import (
     LEFT_BROW,
     LEFT_EYE_BOTTOM,
@@ -51,21 +51,18 @@ class Transfer:
 
     face: the portrait's. reference: the driving frame that corresponds to the portrait as it is; None when
     the motion is relative already. strength: of expression and head motion. absolute: take the driving's own
-    expression and head angles instead of their change since the reference. gain: (3,) by which head angles are
-    multiplied for this portrait, see :func:`portrayal.engines.puppet.actor.turn_gain`.
+    expression and head angles instead of their change since the reference.
     """
 
     face: Face
     reference: MotionFrame | None
     strength: float = 1.0
     absolute: bool = False
-    gain: tuple[float, float, float] = (1.0, 1.0, 1.0)
 
     def __call__(self, frame: MotionFrame) -> Target:
         own = self.face.shape
-        moved = own + soft_limit_shape(own, self.strength * self.expression(frame))
-        settled = fit_pose(moved).to_head(moved)  # an expression does not turn the head
-        return Target(self._pose(frame), settled)
+        moved = soft_limit_shape(own, self.strength * self.expression(frame))
+        return Target(self._pose(frame), own + moved)
 
     def _pose(self, frame: MotionFrame) -> HeadPose:
         """Head motion: angles add up, so a nod is a nod about the portrait's own ears (see geometry)."""
@@ -76,8 +73,7 @@ class Transfer:
             turned = np.asarray(frame.rotation - own.angles, np.float32)
         growth = float(np.clip(frame.scale / start.scale, 0.5, 2.0)) ** self.strength
         shift = own.scale * self.strength * (frame.translation - start.translation) / start.scale
-        turned = turned * np.float32(self.gain) * self.strength
-        angles = own.angles + _limit_turn(own.angles, turned)
+        angles = own.angles + _limit_turn(own.angles, self.strength * turned)
         return HeadPose.about_pivot(angles, own.scale * growth, own.pivot + np.array([*shift, 0], np.float32))
 
     def expression(self, frame: MotionFrame) -> Array:

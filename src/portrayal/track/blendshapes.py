@@ -158,7 +158,7 @@ def _symmetric(shapes: Double) -> Double:
 
 
 def _local(shapes: Double) -> Double:
-    """Without the covariance's endless tails: below a hundredth of its largest a movement fades to nothing."""
+    """Without the covariance's endless tails: below a hundredth of its largest, movement fades to nil."""
     size = np.linalg.norm(shapes, axis=2, keepdims=True)
     floor = 0.01 * size.max(1, keepdims=True) + 1e-9
     return shapes * np.clip(size / floor - 1, 0, 1)

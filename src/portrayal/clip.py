@@ -22,7 +22,7 @@ Rgb = NDArray[np.uint8]
 Box = tuple[int, int, int, int]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Clip:
     """Frames (H, W, 3) uint8, made when they are read, at `fps`, with sound.
 
@@ -36,7 +36,7 @@ class Clip:
     audio: Audio | None = field(default=None, kw_only=True)
     count: int | None = field(default=None, kw_only=True)
     name: str = field(default="clip", kw_only=True)
-    still: Rgb | None = field(default=None, kw_only=True)
+    still: Rgb | None = field(default=None, kw_only=True, repr=False)
 
     def __iter__(self) -> Iterator[Rgb]:
         return self.frames()

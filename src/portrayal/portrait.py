@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -25,7 +25,7 @@ Rgb = NDArray[np.uint8]
 Box = tuple[int, int, int, int]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Portrait:
     """A picture with at least one face.
 
@@ -33,9 +33,9 @@ class Portrait:
     faces: those chosen, from left to right. video: the moving picture itself, where it is one.
     """
 
-    rgb: Rgb
-    faces: list[Face]
-    alpha: Rgb | None = None
+    rgb: Rgb = field(repr=False)
+    faces: list[Face] = field(repr=False)
+    alpha: Rgb | None = field(default=None, repr=False)
     video: VideoReader | None = None
     name: str = "portrait"
     path: Path | None = None

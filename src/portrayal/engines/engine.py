@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -36,7 +36,7 @@ class EngineOptions(BaseModel):
     smooth: float = Field(
         0.5, ge=0, le=1, allow_inf_nan=False, description="Smoothing of tracked motion: 0 none, 1 strong"
     )
-    reference_frame: int | Literal["auto", "neutral"] = Field(
+    reference_frame: Annotated[int, Field(ge=0)] | Literal["auto", "neutral"] = Field(
         "auto",
         description="Driving frame that counts as neutral: its number, 'auto' (closest to the portrait's own "
         "expression) or 'neutral' (no frame: a neutral face)",
@@ -102,11 +102,12 @@ class Engine(ABC):
 
 def one_line(error: ValidationError) -> str:
     """What pydantic found wrong, as `--option: message; --option: message`."""
-    parts = []
+    said: dict[str, list[str]] = {}
     for item in error.errors():
         option = "--" + str(item["loc"][0]).replace("_", "-") if item["loc"] else "options"
-        parts.append((option, "no such option" if item["type"] == "extra_forbidden" else item["msg"]))
-    return "; ".join(f"{option}: {message}" for option, message in dict(parts).items())
+        message = "no such option" if item["type"] == "extra_forbidden" else item["msg"]
+        said.setdefault(option, []).append(message.replace("Input should be", "should be"))
+    return "; ".join(f"{option}: {', or '.join(messages)}" for option, messages in said.items())
 
 
 def _same_file(a: Path, b: Path) -> bool:

@@ -40,6 +40,8 @@ UPPER_LIP_SHARE = 0.3
 GAZE_TRAVEL = (0.075, 0.052)
 JAW_SHIFT = 0.11
 JAW_THRUST = (0.0, 0.015, -0.1)
+#: The lower lip stays on the upper one when the jaw comes forward.
+THRUST_OF_LIP = dict.fromkeys((14, 87, 178, 88, 95), 0.1) | dict.fromkeys((17, 84, 181, 91, 146), 0.5)
 MOUTH_SHIFT = 0.085
 
 _SKIN_ABOVE_EYE = (27, 28, 29, 30, 56, 247, 190)
@@ -60,7 +62,7 @@ def basis() -> Array:
         shapes[SHAPE_INDEX[f"{name}Right"]] = field
         shapes[SHAPE_INDEX[f"{name}Left"]] = _flip(field)
     jaw = shapes[SHAPE_INDEX["jawOpen"]]
-    thrust = {i: _scaled(w, JAW_THRUST) for i, w in JAW_FOLLOW.items()}
+    thrust = {i: _scaled(w * THRUST_OF_LIP.get(i, 1), JAW_THRUST) for i, w in JAW_FOLLOW.items()}
     shapes[SHAPE_INDEX["jawForward"]] = _spread_below(_mirrored(thrust) | thrust)
     shapes[SHAPE_INDEX["mouthClose"]] = _mouth_close(jaw)
     shapes = _local(_symmetric(shapes))

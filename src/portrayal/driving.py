@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from portrayal.errors import PortrayalError, UsageError
 from portrayal.motion import Motion, MotionFrame, MotionSource, MotionStream
 from portrayal.sources import (
+    DEFAULT_FPS,
     FrameSource,
     ImageSource,
     Kind,
@@ -68,14 +69,15 @@ class Driving:
         """
         from portrayal.media.files import shown
 
-        kind, file, name = kind_of(path), Path(path), shown(path)
+        kind, file, name, fps = kind_of(path), Path(path), shown(path), _rate(fps)
         source: Source
         if kind == "video":
             source = VideoSource(file, start, end, fps, face)
         elif kind == "audio":
             source = SoundSource.open(file, start, end, fps, transcript, seed)
         elif kind == "image":
-            source = ImageSource(file, fps, face, end)
+            length = None if end is None else end - (start or 0)
+            source = ImageSource(file, fps, face, length)
         else:
             load = Motion.load if kind == "motion" else Motion.from_script
             motion = load(file).cut(start, end)
@@ -89,7 +91,7 @@ class Driving:
         """A sentence to speak. voice: the name of a synthesiser's voice."""
         if not text.strip():
             raise UsageError("there is no text to speak")
-        return cls(TextSource(text, voice, Fraction(fps or 25), seed), "text")
+        return cls(TextSource(text, voice, _rate(fps) or DEFAULT_FPS, seed), "text")
 
     @classmethod
     def from_audio(
@@ -102,9 +104,9 @@ class Driving:
     ) -> Driving:
         """A voice: sound in memory, or the sound alone of any file, a video too."""
         if isinstance(audio, (str, os.PathLike)):
-            source = SoundSource.open(Path(audio), None, None, fps, transcript, seed)
+            source = SoundSource.open(Path(audio), None, None, _rate(fps), transcript, seed)
             return cls(source, os.fspath(audio), Path(audio))
-        return cls(SoundSource(audio, Fraction(fps or 25), transcript, seed), "sound")
+        return cls(SoundSource(audio, _rate(fps) or DEFAULT_FPS, transcript, seed), "sound")
 
     @classmethod
     def from_motion(cls, motion: MotionSource, audio: Audio | None = None) -> Driving:
@@ -181,6 +183,12 @@ class Driving:
         from portrayal.engines import load_engine
 
         return load_engine("puppet").animate(portrait, self)
+
+
+def _rate(fps: Fraction | None) -> Fraction | None:
+    if fps is not None and fps <= 0:
+        raise UsageError(f"--fps: {fps} must be above 0")
+    return None if fps is None else Fraction(fps)
 
 
 def kind_of(path: str | os.PathLike[str]) -> Literal["video", "audio", "motion", "image", "script"]:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from portrayal.errors import PortrayalError
+from portrayal.errors import PortrayalError, UsageError
 from portrayal.motion import Motion, MotionFrame, MotionSource, MotionStream
 
 if TYPE_CHECKING:
@@ -238,6 +238,8 @@ class ImageSource:
     def __init__(self, path: Path, fps: Fraction | None, face: FaceChoice, length: float | None) -> None:
         from portrayal.media.image import read_image
 
+        if length is not None and length <= 0:
+            raise UsageError(f"there is nothing in {length:g} s")
         self._rgb = read_image(path).rgb
         self._face = face
         self.fps = Fraction(fps or DEFAULT_FPS)
@@ -271,8 +273,11 @@ def tracked(frames: Callable[[], Iterator[Rgb]], fps: Fraction, face: FaceChoice
     def start() -> Iterator[MotionFrame]:
         from portrayal.track.motion import track_motion
 
-        watch = _Watch(frames(), round(PATIENCE * fps), name)
-        yield from watch.seen(track_motion(watch.frames(), face, smooth=0))
+        watch = _Watch(frames(), ceil(PATIENCE * fps), name)
+        try:
+            yield from watch.seen(track_motion(watch.frames(), face, smooth=0))
+        except PortrayalError as error:
+            raise error if name in str(error) else PortrayalError(f"{name}: {error}") from error
 
     return MotionStream(fps, start)
 

@@ -66,7 +66,7 @@ class Look:
         return cls(
             tooth=_tooth_colour(skin, _eye_white(grey, points), high),
             gum=0.85 * (0.6 * lip + 0.4 * skin),
-            tongue=_with_luma(0.65 * lip + 0.35 * skin, 0.72 * luma(lip)),
+            tongue=_with_luma(0.65 * lip + 0.35 * skin, 0.68 * luma(lip)),
             cavity=_with_luma(lip, float(np.clip(0.13 * luma(skin), low, 0.5 * luma(lip) + 1))),
             light=float(np.clip(next(sides) / next(sides), 0.45, 2.2)),
             blur=_edge_blur(grey, face.pose.scale),
@@ -85,11 +85,10 @@ def _with_luma(colour: Array, value: float) -> Array:
 
 
 def _tooth_colour(skin: Array, eye_white: float, high: float) -> Array:
-    """Enamel in this light: a little darker than lit skin, as bright as the eye's white where skin is dark; a
-    third of the skin's tint."""
-    bright = float(np.clip(max(0.86 * luma(skin), 0.72 * eye_white), 0, min(1.5 * luma(skin), high, 232)))
+    """Enamel in this light: before the lips' shade a little brighter than skin, about as the eye's white; two thirds of the skin's tint."""
+    bright = float(np.clip(max(1.06 * luma(skin), 0.86 * eye_white), 0, min(1.5 * luma(skin), high, 232)))
     tint = skin / max(luma(skin), 1.0)
-    return _with_luma(1 + 0.38 * (tint - 1), bright)
+    return _with_luma(1 + 0.68 * (tint - 1), bright)
 
 
 def _lip_colour(smooth: Array, points: Array) -> Array:

@@ -42,11 +42,11 @@ def upper_teeth(surface: Surface, edge: float, size: float, look: Look, density:
 
 def lower_teeth(surface: Surface, edge: float, size: float, look: Look, density: float) -> Layer:
     """The lower row, its biting edge at y = `edge` in the middle, and the gum below it."""
-    layer = Layer.grid(surface, 0.4 * size, edge - 0.06 * size, edge + 0.26 * size, density)
+    layer = Layer.grid(surface, 0.42 * size, edge - 0.06 * size, edge + 0.26 * size, density)
     u, y = layer.axes
     table = LOWER * (1, 1, -1)
     lifted = (y - edge + 2 * edge_height(surface, u)) / size
-    return _row(layer, u, lifted, table, size, look, brightness=0.86)
+    return _row(layer, u, lifted, table, size, look, brightness=0.8)
 
 
 def _row(layer: Layer, u: Array, above: Array, table: Array, size: float, look: Look, brightness: float) -> Layer:
@@ -62,13 +62,17 @@ def _row(layer: Layer, u: Array, above: Array, table: Array, size: float, look: 
     solid = _step(rise - rounding, soft)
     crown = heights[which] - 0.16 * heights[which] * across**2
     gum = _step(rise - crown, 2 * soft)
+    solid = solid * np.clip((0.41 - position) / 0.06, 0, 1)
     along = np.clip(rise / crown, 0, 1)
-    shade = 1 - 0.1 * np.abs(across) ** 3 - 0.1 * along**2 - 0.08 * np.exp(-along / 0.08)
-    width = max(0.006, 1.0 / (layer.density * size))
+    shade = 1 - 0.1 * np.abs(across) ** 3 - 0.12 * along**2 - 0.06 * np.exp(-along / 0.08)
+    shade = shade * (1 + _variety(len(widths))[which + len(widths) * (u[0] > 0)])
+    shade = shade + 0.05 * _contrast(look) * np.exp(-(((across + 0.2) / 0.4) ** 2) - ((along - 0.45) / 0.25) ** 2)
+    width = max(0.004, 0.8 / (layer.density * size))
     gap = np.exp(-(((1 - np.abs(across)) * widths[which] / 2 / width) ** 2))
-    shade = shade * (1 - 0.28 * _contrast(look) * gap)
+    shade = shade * (1 - 0.2 * _contrast(look) * gap)
     turned = np.clip(layer.surface.turn_at(u), 0, 1)
-    lit = brightness * (0.2 + 0.8 * turned**1.25) * _light(layer.surface, u, look)
+    dim = np.clip((0.42 - position) / 0.2, 0.12, 1)  # the cheeks shade the back
+    lit = brightness * dim * (0.25 + 0.75 * turned) * _light(layer.surface, u, look)
     colour = (1 - gum[..., None]) * (shade[..., None] * look.tooth) + gum[..., None] * look.gum * 0.8
     return layer.with_texture(*finish(colour * lit[..., None], solid, look, layer.density))
 
@@ -78,10 +82,11 @@ def back_of_mouth(surface: Surface, edge: float, size: float, look: Look, densit
     layer = Layer.grid(surface, 0.5 * size, edge - 0.7 * size, edge + 0.35 * size, density)
     u, y = layer.axes
     across, below = u / size, (y - edge) / size
-    ridge = 0.01 + 0.8 * across**2  # the tongue's outline, arched
-    tongue = _step(below - ridge, 0.05) * _step(0.27 - np.abs(across), 0.06)
+    below = below + 0.1  # at rest its back stands higher than the teeth
+    ridge = 1.1 * across**2  # the tongue's outline, arched
+    tongue = _step(below - ridge, 0.06) * _step(0.27 - np.abs(across), 0.06)
     groove = 1 - 0.12 * np.exp(-((across / 0.018) ** 2)) * np.clip(below / 0.1, 0, 1)
-    depth = np.clip(0.35 + (below - ridge) / 0.16, 0.0, 1.0)
+    depth = np.clip(0.15 + (below - ridge) / 0.22, 0.0, 1.0)
     lit = (tongue * depth * groove)[..., None] * _light(surface, u, look)[..., None]
     colour = look.cavity + lit * np.maximum(look.tongue - look.cavity, 0)
     full = np.ones(colour.shape[:2], np.float32)
@@ -99,6 +104,11 @@ def finish(colour: Array, alpha: Array, look: Look, density: float) -> tuple[Arr
     bright = colour @ np.array([0.299, 0.587, 0.114], np.float32)
     kept = np.clip(bright, look.low, look.high) / np.maximum(bright, 1)
     return colour * kept[..., None], alpha
+
+
+def _variety(count: int) -> Array:
+    """(2 * count,) no two teeth are of quite the same shade."""
+    return (0.025 * np.random.default_rng(7).standard_normal(2 * count)).astype(np.float32)
 
 
 def _contrast(look: Look) -> float:

@@ -1,0 +1,98 @@
+"""The opening between the lips: its contour in the picture, how much of each pixel it covers, how lips shade it."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from portrayal.engines.puppet.transfer import Target
+from portrayal.track.face import Face
+from portrayal.track.geometry import HeadPose
+from portrayal.track.topology import INNER_LIP_BOTTOM, INNER_LIP_TOP
+
+Array = NDArray[np.float32]
+Box = tuple[int, int, int, int]
+
+#: A portrait whose lips are this far apart (head space) has its mouth shut / open; below, the gap between the
+#: landmarks is their noise.
+SHUT, OPEN = 0.015, 0.032
+#: Pixels of gap below which nothing is seen, and from which all is.
+FAINT, CLEAR = 0.7, 2.2
+_TOP, _BOTTOM = list(INNER_LIP_TOP), list(INNER_LIP_BOTTOM)
+_SHIFT = 4
+
+
+class Opening:
+    """The inner lip contour of one portrait in any pose and expression."""
+
+    def __init__(self, face: Face) -> None:
+        gaps = np.maximum(face.shape[_BOTTOM, 1] - face.shape[_TOP, 1], 0)
+        self.gap = float(gaps.max())
+        self._shut_gaps = (1 - smooth_step(self.gap, SHUT, OPEN)) * gaps
+
+    def contour(self, target: Target) -> tuple[Array, float]:
+        """(N, 2) pixels, a closed smooth curve, and how clearly it is seen, 0 to 1 (0: lips closed)."""
+        rotation, scale = target.pose.rotation, target.pose.scale
+        down = rotation[:2, 1] / np.hypot(*rotation[:2, 1])
+        top, bottom = target.points[_TOP, :2], target.points[_BOTTOM, :2]
+        apart = (bottom - top) @ down
+        gaps = np.maximum(apart - self._shut_gaps * scale * abs(rotation[1, 1]), 0)
+        less = ((apart - gaps) / 2)[:, None] * down
+        edge = np.concatenate([_SPLINE @ (top + less), (_SPLINE @ (bottom - less))[-2:0:-1]])
+        return edge.astype(np.float32), smooth_step(float(gaps.max()), FAINT, CLEAR)
+
+
+def smooth_step(value: float, start: float, end: float) -> float:
+    t = min(max((value - start) / (end - start), 0.0), 1.0)
+    return t * t * (3 - 2 * t)
+
+
+def _catmull_rom(count: int, pieces: int) -> Array:
+    """(K, count) weights that turn `count` points into a smooth curve through them, ends included."""
+    t = np.linspace(0, count - 1, (count - 1) * pieces + 1)
+    first = np.minimum(t.astype(int), count - 2)
+    s = t - first
+    basis = np.stack([-s + 2 * s**2 - s**3, 2 - 5 * s**2 + 3 * s**3, s + 4 * s**2 - 3 * s**3, s**3 - s**2]) / 2
+    weights = np.zeros((len(t), count), np.float32)
+    for offset, row in enumerate(basis, start=-1):
+        np.add.at(weights, (np.arange(len(t)), np.clip(first + offset, 0, count - 1)), row)
+    return weights
+
+
+_SPLINE = _catmull_rom(len(_TOP), 5)
+
+
+def bounds(contour: Array, margin: int, size: tuple[int, ...]) -> Box | None:
+    """left, top, right, bottom of the contour with a margin, within a picture of size (height, width, ...)."""
+    left, top = np.maximum(np.floor(contour.min(0)).astype(int) - margin, 0).tolist()
+    right, bottom = (np.ceil(contour.max(0)).astype(int) + margin + 1).tolist()
+    right, bottom = min(right, size[1]), min(bottom, size[0])
+    return (left, top, right, bottom) if left < right and top < bottom else None
+
+
+def coverage(contour: Array, box: Box, soft: float) -> Array:
+    """(h, w) float32: how much of each pixel of the box lies inside; `soft`: blur of the edge in pixels."""
+    left, top, right, bottom = box
+    finer = 4 if right - left < 400 else 2
+    mask = np.zeros(((bottom - top) * finer, (right - left) * finer), np.uint8)
+    grid = (contour - (left, top) + 0.5) * finer - 0.5
+    cv2.fillPoly(mask, [np.rint(grid * 2**_SHIFT).astype(np.int32)], 255, cv2.LINE_8, _SHIFT)
+    covered = cv2.resize(mask, (right - left, bottom - top), interpolation=cv2.INTER_AREA).astype(np.float32)
+    return np.asarray(cv2.GaussianBlur(covered, (0, 0), soft) / 255, np.float32)
+
+
+def lip_shade(covered: Array, pose: HeadPose) -> Array:
+    """(h, w) float32: light that reaches the teeth and the tongue past the lips.
+
+    Little next to the lips and in the corners; most of it comes from below the upper lip.
+    """
+    height, width = covered.shape
+    step = max(1, round(pose.scale / 40))
+    small = cv2.resize(covered, (-(-width // step), -(-height // step)), interpolation=cv2.INTER_AREA)
+    near = cv2.GaussianBlur(small, (0, 0), 0.022 * pose.scale / step, borderType=cv2.BORDER_CONSTANT)
+    down = pose.rotation[:2, 1] * (0.016 * pose.scale / step)
+    shifted = cv2.warpAffine(near, np.array([[1, 0, down[0]], [0, 1, down[1]]], np.float32), near.shape[::-1])
+    light = np.clip((shifted - 0.08) / 0.55, 0, 1)
+    light = 0.4 + 0.6 * light * (2 - light)
+    return np.asarray(cv2.resize(light, (width, height), interpolation=cv2.INTER_LINEAR), np.float32)

@@ -44,7 +44,7 @@ MIRRORED: list[int] = [
 _IRIS = 468
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class MotionFrame:
     """One frame of motion.
 
@@ -107,7 +107,7 @@ class MotionStream:
         return self.open()
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Motion:
     """A motion held in memory: arrays over T frames, see :class:`MotionFrame` for units.
 

@@ -94,7 +94,8 @@ class Engine(ABC):
             raise UsageError(f"{self.info.name}: {one_line(error)}") from error
 
     def _check(self, portrait: Portrait, driving: Driving) -> None:
-        if portrait.path and driving.path and _same_file(portrait.path, driving.path):
+        seen = driving.kind in ("video", "image")  # a portrait's own voice may well drive it
+        if seen and portrait.path and driving.path and _same_file(portrait.path, driving.path):
             raise PortrayalError(f"{driving.name}: is the portrait itself; name another file to drive it")
         if self.info.reads == "audio" and driving.audio is None:
             raise PortrayalError(f"{driving.name}: has no sound, which engine {self.info.name} is driven by")

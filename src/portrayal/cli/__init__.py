@@ -1,0 +1,20 @@
+"""The command line: `portrayal animate | edit | track | evaluate | engines | demo`."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+
+from portrayal.cli.outcome import exit_status, stoppable
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line (`sys.argv` unless given) and return its exit status.
+
+    0 done; 1 an error, in one line on stderr; 2 wrong usage; 128 + n when stopped by signal n (Ctrl-C: 130).
+    """
+    from portrayal.cli.app import options_of, run
+
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    with stoppable():
+        return exit_status(lambda: run(given), debug="--debug" in options_of(given))

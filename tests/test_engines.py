@@ -128,7 +128,7 @@ def test_an_engine_that_reads_sound_needs_some(portrait: Portrait) -> None:
 
 @pytest.mark.usefixtures("clean")
 def test_unknown_engines_are_told_with_what_there_is() -> None:
-    with pytest.raises(UsageError, match=r"no engine 'pupet' \(did you mean puppet\?\); known: .*puppet"):
+    with pytest.raises(PortrayalError, match=r"no engine 'pupet' \(did you mean puppet\?\); known: .*puppet"):
         portrayal.load_engine("pupet")
 
 

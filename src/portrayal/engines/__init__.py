@@ -12,7 +12,7 @@ from importlib.metadata import EntryPoint, entry_points
 from typing import TYPE_CHECKING, Any
 
 from portrayal.engines.info import EngineInfo
-from portrayal.errors import PortrayalError, UsageError
+from portrayal.errors import PortrayalError
 
 if TYPE_CHECKING:
     from portrayal.engines.engine import Engine
@@ -32,12 +32,12 @@ def list_engines() -> list[EngineInfo]:
 
 
 def engine_info(name: str) -> EngineInfo:
-    """What is known of the engine `name`; UsageError, with the names there are, where there is none."""
+    """What is known of the engine `name`; PortrayalError, with the names there are, where there is none."""
     infos = {info.name: info for info in list_engines()}
     if name not in infos:
         near = get_close_matches(name, infos, 1)
         hint = f" (did you mean {near[0]}?)" if near else ""
-        raise UsageError(f"there is no engine {name!r}{hint}; known: {', '.join(infos)}")
+        raise PortrayalError(f"there is no engine {name!r}{hint}; known: {', '.join(infos)}")
     return infos[name]
 
 

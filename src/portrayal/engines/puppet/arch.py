@@ -72,8 +72,10 @@ class Surface:
 
 
 def _invert(q: Array, u: Array, wanted: Array) -> Array:
-    """u where the increasing middle part of q(u) has the wanted values; goes on straight beyond it, so that what
-    turns out of sight runs off the texture."""
+    """u where the increasing middle part of q(u) has the wanted values.
+
+    It goes on straight beyond that part, so that what turns out of sight runs off the texture.
+    """
     slope = np.diff(q) / np.diff(u)
     middle = len(slope) // 2
     hidden = np.flatnonzero(slope < 0.1)

@@ -29,6 +29,9 @@ Array = NDArray[np.float32]
 _SUBNASALE = 2
 _MIDLINE = (2, 164, 0)
 _CHIN = [152, 148, 377, 176, 400, 199, 200]
+#: Lips less than this apart (head space) with no teeth behind them stay as they are pictured; what the mouth opens
+#: beyond that shows its inside.
+PARTED = 0.1
 #: The jaw's joint in head space, in front of the ear.
 JOINT: Array = np.array([0.0, 0.3, 0.55], np.float32)
 
@@ -75,9 +78,9 @@ def _mouth_width(shape: Array) -> float:
 class Mouth:
     """Paints the inside of one portrait's mouth.
 
-    rgb: (H, W, 3) uint8; face: its landmarks in the same pixels. Teeth, tongue and gums are textures on curved
-    sheets, made once; they turn with the skull or swing with the jaw and never stretch. What the portrait
-    shows of its own mouth is kept; the rest is drawn to match the picture.
+    rgb: (H, W, 3) uint8; face: its landmarks in the same pixels. Teeth, tongue and gums are textures on
+    curved sheets, made once; they turn with the skull or swing with the jaw and never stretch. What the
+    portrait shows of its own mouth is kept; the rest is drawn to match the picture.
     """
 
     def __init__(self, rgb: Rgb, face: Face) -> None:
@@ -88,7 +91,9 @@ class Mouth:
         upper_sheet = Surface.arch(place.middle, place.front, place.size)
         lower_sheet = Surface.arch(place.middle, place.front + 0.025, 0.9 * place.size)
         back_sheet = Surface.plane(place.middle, place.front + 0.14)
-        own = OwnMouth.find(rgb, face, self._opening, upper_sheet, look)
+        own = OwnMouth.find(rgb, face, self._opening, upper_sheet, look, place.upper_edge)
+        if own is not None and own.enamel is None and self._opening.gap < PARTED:
+            own, self._opening = None, self._opening.as_shut()
         upper_edge, lower_edge = place.upper_edge, place.lower_edge
         if own is not None:
             look = recoloured(look, own.enamel, own.dark)
@@ -137,7 +142,10 @@ class Mouth:
         drop = 1.5 * float(np.sign(chin[1]) * max(abs(chin[1]) - 0.02, 0))
         drop = float(np.clip(drop, lip - bare, lip + bare))
         swing = rotation_matrix((self._swing(drop), 0, 0))
-        shift = JOINT - swing @ JOINT + np.array([0.7 * chin[0], 0, 0], np.float32)
+        shift = JOINT - swing @ JOINT
+        teeth = np.array([0, self._anatomy.lower_edge, self._anatomy.front], np.float32)
+        back = (swing @ teeth + shift - teeth)[2]
+        shift += np.array([0.7 * chin[0], 0, moved[LIP_BOTTOM_INNER, 2] - back])  # no deeper than the lip goes
         pose = target.pose
         origin = pose.origin + pose.scale * pose.rotation @ shift
         return HeadPose((pose.rotation @ swing).astype(np.float32), pose.scale, origin.astype(np.float32))

@@ -33,9 +33,9 @@ _SKIN_MIDDLE = (164, 200, 199)
 
 @dataclass(frozen=True)
 class Look:
-    """Colours are (3,) float RGB, 0-255. light: brightness of the head's left side over its right, beside the
-    mouth. blur: standard deviation in pixels of the picture's sharpest edges. grain: standard deviation of the
-    skin's finest texture. low, high: the face's darkest and brightest luminance."""
+    """Colours are (3,) float RGB, 0-255. light: brightness of the head's left side over its right, beside
+    the mouth. blur: standard deviation in pixels of the picture's sharpest edges. grain: standard deviation of
+    the skin's finest texture. low, high: the face's darkest and brightest luminance."""
 
     tooth: Array
     gum: Array
@@ -56,12 +56,11 @@ class Look:
         points = points - np.array([box[1].start, box[0].start], np.float32)
         grey = crop @ LUMA
         smooth = cv2.GaussianBlur(crop, (0, 0), max(0.7, 0.02 * face.pose.scale))
-        right, left, middle = (
-            _at(smooth, points[list(i)]) for i in (_SKIN_RIGHT, _SKIN_LEFT, _SKIN_MIDDLE)
-        )
+        right, left, middle = (_at(smooth, points[list(i)]) for i in (_SKIN_RIGHT, _SKIN_LEFT, _SKIN_MIDDLE))
         skin = np.median(np.concatenate([right, left, middle]), axis=0).astype(np.float32)
         lip = _lip_colour(smooth, points)
-        low, high = (float(v) for v in np.percentile(grey[_inside(points[list(OVAL)], grey.shape)], (1, 97)))
+        low = min(float(np.percentile(grey, 0.5)), 0.3 * luma(skin))
+        high = float(np.percentile(grey[_inside(points[list(OVAL)], grey.shape)], 97))
         sides = (float(np.median(a @ LUMA)) + 8 for a in (left, right))
         return cls(
             tooth=_tooth_colour(skin, _eye_white(grey, points), high),
@@ -85,7 +84,8 @@ def _with_luma(colour: Array, value: float) -> Array:
 
 
 def _tooth_colour(skin: Array, eye_white: float, high: float) -> Array:
-    """Enamel in this light: before the lips' shade a little brighter than skin, about as the eye's white; two thirds of the skin's tint."""
+    """Enamel in this light: before the lips shade it a little brighter than skin, about as bright as
+    the eye's white; two thirds of the skin's tint."""
     bright = float(np.clip(max(1.06 * luma(skin), 0.86 * eye_white), 0, min(1.5 * luma(skin), high, 232)))
     tint = skin / max(luma(skin), 1.0)
     return _with_luma(1 + 0.68 * (tint - 1), bright)
@@ -158,4 +158,6 @@ def _box(points: Array, shape: tuple[int, ...]) -> tuple[slice, slice]:
     """The part of a picture that holds the points, at least one pixel."""
     (left, top), (right, bottom) = np.floor(points.min(0)).astype(int), np.ceil(points.max(0)).astype(int) + 1
     left, top = (int(np.clip(v, 0, n - 1)) for v, n in ((left, shape[1]), (top, shape[0])))
-    return slice(top, max(top + 1, min(int(bottom), shape[0]))), slice(left, max(left + 1, min(int(right), shape[1])))
+    return slice(top, max(top + 1, min(int(bottom), shape[0]))), slice(
+        left, max(left + 1, min(int(right), shape[1]))
+    )

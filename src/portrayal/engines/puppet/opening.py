@@ -1,4 +1,4 @@
-"""The opening between the lips: its contour in the picture, how much of each pixel it covers, how lips shade it."""
+"""The opening between the lips: its contour, how much of each pixel it covers, how the lips shade it."""
 
 from __future__ import annotations
 
@@ -24,12 +24,21 @@ _SHIFT = 4
 
 
 class Opening:
-    """The inner lip contour of one portrait in any pose and expression."""
+    """The inner lip contour of one portrait in any pose and expression.
 
-    def __init__(self, face: Face) -> None:
+    face: of the portrait. shut: how much of the gap that its lips have there counts as none, 0-1; told from the
+    gap unless given. gap: that gap, head space.
+    """
+
+    def __init__(self, face: Face, shut: float | None = None) -> None:
+        self._face = face
         gaps = np.maximum(face.shape[_BOTTOM, 1] - face.shape[_TOP, 1], 0)
         self.gap = float(gaps.max())
-        self._shut_gaps = (1 - smooth_step(self.gap, SHUT, OPEN)) * gaps
+        self._shut_gaps = (1 - smooth_step(self.gap, SHUT, OPEN) if shut is None else shut) * gaps
+
+    def as_shut(self) -> Opening:
+        """The same lips, where only what they open beyond the portrait counts."""
+        return Opening(self._face, 1.0)
 
     def contour(self, target: Target) -> tuple[Array, float]:
         """(N, 2) pixels, a closed smooth curve, and how clearly it is seen, 0 to 1 (0: lips closed)."""
@@ -37,7 +46,10 @@ class Opening:
         down = rotation[:2, 1] / np.hypot(*rotation[:2, 1])
         top, bottom = target.points[_TOP, :2], target.points[_BOTTOM, :2]
         apart = (bottom - top) @ down
-        gaps = np.maximum(apart - self._shut_gaps * scale * abs(rotation[1, 1]), 0)
+        shut = self._shut_gaps * scale * abs(rotation[1, 1])
+        beyond = np.maximum(apart - shut, 0)
+        gaps = np.minimum(beyond + shut * (1 - np.exp(-beyond / np.maximum(shut, 1e-3))), np.maximum(apart, 0))
+        gaps[beyond == 0] = 0
         less = ((apart - gaps) / 2)[:, None] * down
         edge = np.concatenate([_SPLINE @ (top + less), (_SPLINE @ (bottom - less))[-2:0:-1]])
         return edge.astype(np.float32), smooth_step(float(gaps.max()), FAINT, CLEAR)
@@ -53,7 +65,9 @@ def _catmull_rom(count: int, pieces: int) -> Array:
     t = np.linspace(0, count - 1, (count - 1) * pieces + 1)
     first = np.minimum(t.astype(int), count - 2)
     s = t - first
-    basis = np.stack([-s + 2 * s**2 - s**3, 2 - 5 * s**2 + 3 * s**3, s + 4 * s**2 - 3 * s**3, s**3 - s**2]) / 2
+    basis = (
+        np.stack([-s + 2 * s**2 - s**3, 2 - 5 * s**2 + 3 * s**3, s + 4 * s**2 - 3 * s**3, s**3 - s**2]) / 2
+    )
     weights = np.zeros((len(t), count), np.float32)
     for offset, row in enumerate(basis, start=-1):
         np.add.at(weights, (np.arange(len(t)), np.clip(first + offset, 0, count - 1)), row)
@@ -64,7 +78,7 @@ _SPLINE = _catmull_rom(len(_TOP), 5)
 
 
 def bounds(contour: Array, margin: int, size: tuple[int, ...]) -> Box | None:
-    """left, top, right, bottom of the contour with a margin, within a picture of size (height, width, ...)."""
+    """left, top, right, bottom of the contour with a margin, in a picture of size (height, width, ...)."""
     left, top = np.maximum(np.floor(contour.min(0)).astype(int) - margin, 0).tolist()
     right, bottom = (np.ceil(contour.max(0)).astype(int) + margin + 1).tolist()
     right, bottom = min(right, size[1]), min(bottom, size[0])

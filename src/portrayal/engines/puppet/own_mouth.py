@@ -4,15 +4,24 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Literal
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from portrayal.engines.puppet.arch import Layer, Surface
-from portrayal.engines.puppet.mouth_look import LUMA, Look, luma
+from portrayal.engines.puppet.mouth_look import LUMA, Look
 from portrayal.engines.puppet.opening import Box, Opening, bounds, coverage, lip_shade
 from portrayal.engines.puppet.teeth import edge_height
+from portrayal.engines.puppet.tooth_rows import (
+    above_bite,
+    between,
+    biting_edges,
+    brightness,
+    darkest,
+    whiteness,
+)
 from portrayal.engines.puppet.transfer import Target
 from portrayal.track.face import Face
 from portrayal.track.geometry import HeadPose
@@ -21,21 +30,26 @@ Rgb = NDArray[np.uint8]
 Array = NDArray[np.float32]
 
 #: Teeth fill at least this part of an open mouth that shows any.
-SHOWN = 0.08
+SHOWN = 0.15
+#: How far behind the lips the own mouth goes on as it is seen, head space.
+CARRIED = 0.02
+Kind = Literal["upper", "lower", "back"]
 
 
 @dataclass(frozen=True)
 class OwnMouth:
     """The inside of the portrait's mouth, in the part of the picture that holds it.
 
-    pose: of the head in that part. colour: (h, w, 3) freed from the lips' shade; inside, tooth: (h, w) 0-1.
-    upper: (h, w) 1 where teeth are those of the upper row. upper_edge, lower_edge: y (head space) of the edges in
-    the middle, None where no teeth are seen. enamel, dark: (3,) colours, None where not seen.
+    pose: of the head in that part. inside: (h, w) 1 between the lips; seen: a little wider, as far
+    as the rest is known. colour: (h, w, 3), freed from the lips' shade. tooth: (h, w) 1 where teeth are, upper:
+    where they are the upper ones. upper_edge, lower_edge: y (head space) of the biting edges in the middle, None
+    where no teeth are seen. enamel, dark: (3,) colours, enamel None where not seen.
     """
 
     pose: HeadPose
-    colour: Array
     inside: Array
+    seen: Array
+    colour: Array
     tooth: Array
     upper: Array
     upper_edge: float | None
@@ -44,8 +58,13 @@ class OwnMouth:
     dark: Array
 
     @classmethod
-    def find(cls, rgb: Rgb, face: Face, opening: Opening, surface: Surface, look: Look) -> OwnMouth | None:
-        """What is seen behind the lips; None where they are closed or the gap is too small to tell."""
+    def find(
+        cls, rgb: Rgb, face: Face, opening: Opening, surface: Surface, look: Look, expected: float
+    ) -> OwnMouth | None:
+        """What is seen behind the lips; None where they are closed or the gap is too small to tell.
+
+        surface: of the upper teeth. expected: y of their biting edge, for when the lower lip hides it.
+        """
         contour, seen = opening.contour(Target(face.pose, face.shape))
         box = bounds(contour, 4 + int(0.08 * face.pose.scale), rgb.shape)
         if seen < 1 or box is None or opening.gap * face.pose.scale < 4 or opening.gap < 0.04:
@@ -53,60 +72,74 @@ class OwnMouth:
         pose = HeadPose(face.pose.rotation, face.pose.scale, face.pose.origin - (box[0], box[1], 0))
         covered = coverage(contour, box, 0.5)
         inside = _inner(covered, max(look.blur, 0.016 * pose.scale))
-        picture = rgb[box[1] : box[3], box[0] : box[2]].astype(np.float32)
-        if inside.sum() < 12:
+        sure = inside > 0.5
+        if sure.sum() < 12:
             return None
+        picture = rgb[box[1] : box[3], box[0] : box[2]].astype(np.float32)
         colour = picture / np.maximum(lip_shade(covered, pose), 0.4)[..., None]
-        tooth = _tooth_likeness(picture, inside, look)
-        dark = _darkest(picture, inside)
-        if float((tooth * inside).sum() / inside.sum()) < SHOWN:
-            nothing = np.zeros_like(tooth)
-            return cls(pose, colour, inside, nothing, nothing, None, None, None, dark)
+        bright, dark = brightness(picture, inside, look), darkest(picture, inside)
+        strict = bright * whiteness(picture, look)
+        if float(strict[sure].mean()) < SHOWN:
+            nothing = np.zeros_like(strict)
+            carried = _carried_on(inside, colour, nothing, nothing, nothing, CARRIED * pose.scale)
+            return cls(pose, *carried, None, None, None, dark)
         u, y = _places(surface, pose, box)
         y = y + edge_height(surface, u)
-        upper, lower = _edges(picture @ LUMA, tooth * inside, inside, u, y)
-        above = _above_bite(tooth + picture @ LUMA / 255, inside, (y - _between(upper, lower)) * pose.scale)
-        enamel = np.average(colour.reshape(-1, 3), axis=0, weights=(tooth**3 * inside).ravel() + 1e-6)
+        grey = picture @ LUMA
+        upper, lower = biting_edges(grey[sure], strict[sure], u[sure], y[sure], expected)
+        above = above_bite(strict + grey / 255, inside, (y - between(upper, lower)) * pose.scale)
+        enamel = np.average(colour[sure], axis=0, weights=strict[sure] ** 3 + 1e-6).astype(np.float32)
+        tooth = strict + above * (bright - strict)  # what is bright above is gum, if not tooth: rigid as well
         size = 2 * max(1, round(0.012 * pose.scale)) + 1
         tooth = cv2.morphologyEx(tooth, cv2.MORPH_CLOSE, np.ones((size, size), np.uint8))
-        inside, colour, tooth, above = _carried_on(inside, colour, tooth, above, 0.03 * pose.scale)
-        return cls(pose, colour, inside, tooth, above, upper, lower, enamel.astype(np.float32), dark)
+        carried = _carried_on(inside, colour, tooth, strict, above, CARRIED * pose.scale)
+        return cls(pose, *carried, upper, lower, enamel, dark)
+
+    @cached_property
+    def _clear(self) -> Array:
+        """(h, w) 1 where no tooth is near."""
+        return np.asarray(
+            1 - cv2.dilate(np.clip(2 * self.tooth, 0, 1), np.ones((3, 3), np.uint8)), np.float32
+        )
 
     @cached_property
     def _empty(self) -> Array:
         """(h, w) 1 where no tooth is near, and, fading, behind the teeth's edges."""
-        reach = max(1.0, 0.012 * self.pose.scale)
-        kernel = np.ones((3, 3), np.uint8)
-        clear = 1 - cv2.dilate(np.clip(2 * self.tooth, 0, 1), kernel)
-        near = cv2.GaussianBlur(clear * self.inside, (0, 0), reach)
-        return np.asarray(np.maximum(clear, np.clip(2 * near, 0, 1)), np.float32)
+        near = cv2.GaussianBlur(self._clear * self.seen, (0, 0), max(1.0, 0.012 * self.pose.scale))
+        return np.asarray(np.maximum(self._clear, np.clip(2 * near, 0, 1)), np.float32)
 
     @cached_property
     def _behind(self) -> Array:
         """(h, w, 3) the colours between the teeth, carried on behind them."""
-        reach = max(1.0, 0.02 * self.pose.scale)
-        clear = (1 - cv2.dilate(np.clip(2 * self.tooth, 0, 1), np.ones((3, 3), np.uint8))) * self.inside
-        mass = cv2.GaussianBlur(clear, (0, 0), reach)[..., None]
-        carried = cv2.GaussianBlur(self.colour * clear[..., None], (0, 0), reach) / np.maximum(mass, 1e-3)
-        return np.asarray(carried + clear[..., None] * (self.colour - carried), np.float32)
+        carried = _mean_near(self.colour, self._clear * self.seen, 0.02 * self.pose.scale)
+        return np.asarray(
+            carried + (self._clear * self.seen)[..., None] * (self.colour - carried), np.float32
+        )
 
-    def into(self, layer: Layer, kind: str) -> Layer:
-        """The layer ("upper", "lower" or "back") with what the portrait shows of it; around that, its own
-        drawing shaded like it."""
+    def into(self, layer: Layer, kind: Kind) -> Layer:
+        """The layer with what the portrait shows of it; around that, its own drawing shaded like it."""
         belongs = {
             "upper": self.tooth * self.upper,
             "lower": self.tooth * (1 - self.upper),
             "back": self._empty,
         }[kind]
         picture = self._behind if kind == "back" else self.colour
-        sampled = layer.sample(np.dstack([picture, self.inside, belongs]), self.pose)
-        own, inside, belongs = sampled[..., :3], sampled[..., 3], sampled[..., 4]
+        sampled = layer.sample(np.dstack([picture, self.inside, self.seen, belongs]), self.pose)
+        own, inside, seen, belongs = sampled[..., :3], *np.moveaxis(sampled[..., 3:], 2, 0)
         drawn = layer.rgba[..., :3].astype(np.float32)
         alpha = layer.rgba[..., 3].astype(np.float32) / 255
-        kept = inside * belongs if kind == "back" else inside * np.clip(2 * belongs, 0, 1)
-        drawn = _shaded_like(drawn, own, inside * belongs, 0.05 * layer.density)
+        drawn = _shaded_like(drawn, own, seen * belongs, 0.05 * layer.density)
+        kept = seen * (belongs if kind == "back" else np.clip(2 * belongs, 0, 1))
         colour = drawn + kept[..., None] * (own - drawn)
-        return layer.with_texture(colour, alpha if kind == "back" else inside * belongs + (1 - inside) * alpha)
+        if kind != "back":  # beyond what is seen, teeth end where they are drawn to end
+            alpha = seen * belongs * (inside + (1 - inside) * alpha) + (1 - seen) * alpha
+        return layer.with_texture(colour, alpha)
+
+
+def _places(surface: Surface, pose: HeadPose, box: Box) -> tuple[Array, Array]:
+    x = np.arange(box[2] - box[0], dtype=np.float32)[None, :]
+    y = np.arange(box[3] - box[1], dtype=np.float32)[:, None]
+    return surface.locate(pose, x, y)
 
 
 def _inner(covered: Array, margin: float) -> Array:
@@ -116,8 +149,11 @@ def _inner(covered: Array, margin: float) -> Array:
     return np.asarray(cv2.GaussianBlur(cv2.erode(covered, kernel), (0, 0), 0.8), np.float32)
 
 
-def _carried_on(inside: Array, colour: Array, tooth: Array, above: Array, reach: float) -> tuple[Array, ...]:
-    """All of them a little further behind the lips, as they are at the nearest place that is seen."""
+def _carried_on(
+    inside: Array, colour: Array, tooth: Array, strict: Array, above: Array, reach: float
+) -> tuple[Array, Array, Array, Array, Array]:
+    """inside, seen, colour, tooth and above, these three a little further behind the lips than is seen: as at
+    the nearest place, but plain."""
     hidden = (inside < 0.9).astype(np.uint8)
     distance, label = cv2.distanceTransformWithLabels(
         hidden, cv2.DIST_L2, cv2.DIST_MASK_5, labelType=cv2.DIST_LABEL_PIXEL
@@ -128,116 +164,27 @@ def _carried_on(inside: Array, colour: Array, tooth: Array, above: Array, reach:
     nearest = order[label]
     rows, columns = rows[nearest], columns[nearest]
     seen = np.clip(2 - distance / reach, 0, 1).astype(np.float32)
-    weight = (tooth * inside)[..., None]
-    mass = cv2.GaussianBlur(weight, (0, 0), reach)[..., None]
-    enamel = cv2.GaussianBlur(colour * weight, (0, 0), reach) / np.maximum(mass, 1e-3)
-    plain = (np.clip(2 * distance / reach, 0, 1) * tooth[rows, columns])[..., None]
-    carried = colour[rows, columns] + plain * (enamel[rows, columns] - colour[rows, columns])
-    return seen, carried.astype(np.float32), tooth[rows, columns], above[rows, columns]
+    plain = np.clip(2 * distance / reach, 0, 1).astype(np.float32)
+    usual = _mean_near(tooth[..., None], inside, reach)[..., 0]
+    usual = np.clip((usual - 0.3) / 0.3, 0, 1)
+    carried_tooth = tooth[rows, columns] * (1 - plain) + usual[rows, columns] * plain
+    enamel = _mean_near(colour, strict * inside, reach)
+    mixed = (plain * carried_tooth)[..., None]
+    carried = colour[rows, columns] * (1 - mixed) + enamel[rows, columns] * mixed
+    return inside, seen, carried.astype(np.float32), carried_tooth, above[rows, columns]
 
 
-def _tooth_likeness(picture: Array, inside: Array, look: Look) -> Array:
-    """(h, w) 0-1: bright for this mouth, not dark for this face, and less red than tongue and lips."""
-    bright = picture @ LUMA
-    values = bright[inside > 0.5]
-    if not len(values):
-        return np.zeros_like(bright)
-    dark, light = np.percentile(values, (4, 95))
-    floor = 0.45 * luma(look.tooth)
-    threshold = max(dark + 0.36 * (light - dark), floor)
-    spread = max(0.14 * (light - dark), 3.0)
-    score = _ramp(bright, threshold - spread, threshold + spread)
-    red_lip, red_tooth = (_redness(c) for c in (look.tongue, look.tooth))
-    if red_lip - red_tooth > 0.06:
-        middle, width = red_tooth + 0.6 * (red_lip - red_tooth), 0.2 * (red_lip - red_tooth)
-        smooth = cv2.GaussianBlur(picture, (0, 0), 1.0)
-        score = score * (1 - _ramp(_redness(smooth), middle - width, middle + width))
-    return np.asarray(score, np.float32)
-
-
-def _redness(colour: Array) -> Array:
-    return np.asarray(1 - colour[..., 1] / np.maximum(colour[..., 0], 8), np.float32)
-
-
-def _ramp(value: Array, start: float, end: float) -> Array:
-    t = np.clip((value - start) / (end - start), 0, 1)
-    return np.asarray(t * t * (3 - 2 * t), np.float32)
-
-
-def _darkest(picture: Array, inside: Array) -> Array:
-    values = picture[inside > 0.5] if (inside > 0.5).any() else picture.reshape(-1, 3)
-    bright = values @ LUMA
-    return values[bright <= np.percentile(bright, 15)].mean(0).astype(np.float32)
-
-
-def _places(surface: Surface, pose: HeadPose, box: Box) -> tuple[Array, Array]:
-    x = np.arange(box[2] - box[0], dtype=np.float32)[None, :]
-    y = np.arange(box[3] - box[1], dtype=np.float32)[:, None]
-    return surface.locate(pose, x, y)
-
-
-def _edges(bright: Array, tooth: Array, inside: Array, u: Array, y: Array) -> tuple[float | None, float | None]:
-    """y of the upper and the lower biting edge in the middle of the mouth, from how tooth-like its rows are."""
-    middle = (np.abs(u) < 0.13) & (inside > 0.5)
-    if middle.sum() < 8:
-        return None, None
-    low, high = float(y[middle].min()), float(y[middle].max())
-    count = max(4, int((high - low) / 0.006))
-    row = np.clip(((y[middle] - low) / (high - low + 1e-6) * count).astype(int), 0, count - 1)
-    area = np.bincount(row, minlength=count) + 1e-6
-    likeness = np.bincount(row, tooth[middle], count) / area
-    level = np.bincount(row, bright[middle], count) / area
-    at = low + (np.arange(count) + 0.5) * (high - low) / count
-    rows = np.flatnonzero(likeness > 0.5 * likeness.max())
-    gaps = np.flatnonzero(np.diff(rows) > max(1, count // 14))
-    if len(gaps):  # two rows of teeth with a dark gap between them
-        return float(at[rows[gaps[0]]]), float(at[rows[gaps[-1] + 1]])
-    if rows[-1] - rows[0] > 0.6 * count and high - low > 0.1:  # teeth from lip to lip: clenched
-        inner = slice(int(0.4 * count), max(int(0.85 * count), int(0.4 * count) + 1))
-        border = float(at[inner][np.argmin(level[inner])])
-        return border, border
-    if rows.mean() < 0.55 * count:
-        return float(at[rows[-1]]), None
-    return None, float(at[rows[0]])
-
-
-def _between(upper: float | None, lower: float | None) -> float:
-    """y between the rows of teeth; of a single row, beyond its edge."""
-    if upper is None or lower is None:
-        return lower - 0.02 if lower is not None else (upper or 0.0) + 0.02
-    return (upper + lower) / 2
-
-
-def _above_bite(bright: Array, inside: Array, away: Array) -> Array:
-    """(h, w) 1 above the darkest path from corner to corner that stays near where the rows should meet.
-
-    away: (h, w) pixels below that place. Dynamic programming, as for seams (Avidan and Shamir 2007).
-    """
-    reach = max(3.0, 0.25 * float(np.ptp(away[inside > 0.5])))
-    cost = np.where(inside > 0.5, cv2.GaussianBlur(bright, (0, 0), 0.8), 2.0) + 0.25 * (away / reach) ** 2
-    height, width = cost.shape
-    total, came = cost[:, 0].copy(), np.zeros((height, width), np.int64)
-    for column in range(1, width):
-        steps = np.stack([np.append(np.inf, total[:-1]), total - 0.0, np.append(total[1:], np.inf)])
-        steps[[0, 2]] += 0.05
-        best = steps.argmin(0)
-        came[:, column] = best - 1
-        total = cost[:, column] + steps[best, np.arange(height)]
-    path = np.empty(width)
-    row = int(total.argmin())
-    for column in range(width - 1, -1, -1):
-        path[column] = row
-        row += int(came[row, column])
-    rows = np.arange(height)[:, None]
-    return np.clip(path[None, :] - rows + 0.5, 0, 1).astype(np.float32)
+def _mean_near(values: Array, weight: Array, reach: float) -> Array:
+    """(h, w, C) weighted mean of (h, w, C) values around each pixel."""
+    mass = cv2.GaussianBlur(weight, (0, 0), max(reach, 1.0))[..., None]
+    total = cv2.GaussianBlur(values * weight[..., None], (0, 0), max(reach, 1.0)).reshape(values.shape)
+    return np.asarray(total / np.maximum(mass, 1e-4), np.float32)
 
 
 def _shaded_like(drawn: Array, own: Array, weight: Array, reach: float) -> Array:
     """The drawing with the own picture's large-scale light and colour, fading away from it."""
-    blur = {"ksize": (0, 0), "sigmaX": max(reach, 1.0)}
-    mass = cv2.GaussianBlur(weight, **blur)
-    wanted = cv2.GaussianBlur(own * weight[..., None], **blur) / np.maximum(mass, 1e-3)[..., None]
-    present = cv2.GaussianBlur(drawn * weight[..., None], **blur) / np.maximum(mass, 1e-3)[..., None]
+    wanted, present = (_mean_near(a, weight, reach) for a in (own, drawn))
     ratio = np.clip(wanted / np.maximum(present, 4), 0.5, 1.7)
-    trust = np.clip(4 * mass, 0, 1)[..., None]
+    near = cv2.GaussianBlur(weight, (0, 0), max(reach, 1.0))
+    trust = np.clip(4 * near, 0, 1)[..., None]
     return np.asarray(drawn * (1 + trust * (ratio - 1)), np.float32)

@@ -49,7 +49,9 @@ def lower_teeth(surface: Surface, edge: float, size: float, look: Look, density:
     return _row(layer, u, lifted, table, size, look, brightness=0.8)
 
 
-def _row(layer: Layer, u: Array, above: Array, table: Array, size: float, look: Look, brightness: float) -> Layer:
+def _row(
+    layer: Layer, u: Array, above: Array, table: Array, size: float, look: Look, brightness: float
+) -> Layer:
     """above: (h, 1) or (h, w) distance from the midline's biting edge towards the gum."""
     widths, heights, lifts = (table / MILLIMETRES).T.astype(np.float32)
     ends = np.concatenate([[0], np.cumsum(widths)]).astype(np.float32)
@@ -66,7 +68,9 @@ def _row(layer: Layer, u: Array, above: Array, table: Array, size: float, look: 
     along = np.clip(rise / crown, 0, 1)
     shade = 1 - 0.1 * np.abs(across) ** 3 - 0.12 * along**2 - 0.06 * np.exp(-along / 0.08)
     shade = shade * (1 + _variety(len(widths))[which + len(widths) * (u[0] > 0)])
-    shade = shade + 0.05 * _contrast(look) * np.exp(-(((across + 0.2) / 0.4) ** 2) - ((along - 0.45) / 0.25) ** 2)
+    shade = shade + 0.05 * _contrast(look) * np.exp(
+        -(((across + 0.2) / 0.4) ** 2) - ((along - 0.45) / 0.25) ** 2
+    )
     width = max(0.004, 0.8 / (layer.density * size))
     gap = np.exp(-(((1 - np.abs(across)) * widths[which] / 2 / width) ** 2))
     shade = shade * (1 - 0.2 * _contrast(look) * gap)
@@ -113,7 +117,7 @@ def _variety(count: int) -> Array:
 
 def _contrast(look: Look) -> float:
     """Faint lines between teeth belong to detailed pictures; smooth ones leave them out."""
-    return float(np.clip(0.35 + look.grain / 3, 0.35, 1.0))
+    return float(np.clip(0.35 + look.grain / 4, 0.35, 0.8))
 
 
 def _light(surface: Surface, u: Array, look: Look) -> Array:
@@ -130,6 +134,6 @@ def _step(value: Array, soft: float) -> Array:
 def recoloured(look: Look, tooth: Array | None, cavity: Array | None) -> Look:
     """The look with colours that the mouth itself shows."""
     changed = replace(look, tooth=look.tooth if tooth is None else tooth)
-    if cavity is None or luma(cavity) > 0.6 * luma(look.tongue):
+    if cavity is None or luma(cavity) > 0.5 * luma(look.tongue):
         return changed
     return replace(changed, cavity=cavity)

@@ -29,8 +29,8 @@ Array = NDArray[np.float32]
 _SUBNASALE = 2
 _MIDLINE = (2, 164, 0)
 _CHIN = [152, 148, 377, 176, 400, 199, 200]
-#: Lips less than this apart (head space) with no teeth behind them stay as they are pictured; what the mouth opens
-#: beyond that shows its inside.
+#: Lips less than this apart (head space) with no teeth behind them stay as they are pictured; what the mouth
+#: opens beyond that shows its inside.
 PARTED = 0.1
 #: The jaw's joint in head space, in front of the ear.
 JOINT: Array = np.array([0.0, 0.3, 0.55], np.float32)
@@ -145,7 +145,8 @@ class Mouth:
         shift = JOINT - swing @ JOINT
         teeth = np.array([0, self._anatomy.lower_edge, self._anatomy.front], np.float32)
         back = (swing @ teeth + shift - teeth)[2]
-        shift += np.array([0.7 * chin[0], 0, moved[LIP_BOTTOM_INNER, 2] - back])  # no deeper than the lip goes
+        # No deeper than the lip goes: else a nod would part them.
+        shift += np.array([0.7 * chin[0], 0, moved[LIP_BOTTOM_INNER, 2] - back], np.float32)
         pose = target.pose
         origin = pose.origin + pose.scale * pose.rotation @ shift
         return HeadPose((pose.rotation @ swing).astype(np.float32), pose.scale, origin.astype(np.float32))

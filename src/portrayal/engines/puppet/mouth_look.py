@@ -33,9 +33,12 @@ _SKIN_MIDDLE = (164, 200, 199)
 
 @dataclass(frozen=True)
 class Look:
-    """Colours are (3,) float RGB, 0-255. light: brightness of the head's left side over its right, beside
-    the mouth. blur: standard deviation in pixels of the picture's sharpest edges. grain: standard deviation of
-    the skin's finest texture. low, high: the face's darkest and brightest luminance."""
+    """Colours are (3,) float RGB, 0-255.
+
+    light: brightness of the head's left side over its right, beside the mouth. blur: standard deviation in
+    pixels of the picture's sharpest edges. grain: standard deviation of the skin's finest texture. low, high:
+    the face's darkest and brightest luminance.
+    """
 
     tooth: Array
     gum: Array
@@ -85,10 +88,10 @@ def _with_luma(colour: Array, value: float) -> Array:
 
 def _tooth_colour(skin: Array, eye_white: float, high: float) -> Array:
     """Enamel in this light: before the lips shade it a little brighter than skin, about as bright as
-    the eye's white; two thirds of the skin's tint."""
-    bright = float(np.clip(max(1.06 * luma(skin), 0.86 * eye_white), 0, min(1.5 * luma(skin), high, 232)))
+    the eye's white; part of the skin's tint."""
+    bright = float(np.clip(max(1.1 * luma(skin), 0.88 * eye_white), 0, min(1.5 * luma(skin), high, 232)))
     tint = skin / max(luma(skin), 1.0)
-    return _with_luma(1 + 0.68 * (tint - 1), bright)
+    return _with_luma(1 + 0.6 * (tint - 1), bright)
 
 
 def _lip_colour(smooth: Array, points: Array) -> Array:

@@ -26,7 +26,7 @@ _SHIFT = 4
 class Opening:
     """The inner lip contour of one portrait in any pose and expression.
 
-    face: of the portrait. shut: how much of the gap that its lips have there counts as none, 0-1; told from the
+    face: of the portrait. shut: how much of the gap between its lips there counts as none, 0-1; told from the
     gap unless given. gap: that gap, head space.
     """
 
@@ -48,8 +48,7 @@ class Opening:
         apart = (bottom - top) @ down
         shut = self._shut_gaps * scale * abs(rotation[1, 1])
         beyond = np.maximum(apart - shut, 0)
-        gaps = np.minimum(beyond + shut * (1 - np.exp(-beyond / np.maximum(shut, 1e-3))), np.maximum(apart, 0))
-        gaps[beyond == 0] = 0
+        gaps = beyond + shut * (1 - np.exp(-beyond / np.maximum(shut, 1e-3)))
         less = ((apart - gaps) / 2)[:, None] * down
         edge = np.concatenate([_SPLINE @ (top + less), (_SPLINE @ (bottom - less))[-2:0:-1]])
         return edge.astype(np.float32), smooth_step(float(gaps.max()), FAINT, CLEAR)

@@ -1,0 +1,217 @@
+"""The inside of the mouth: where it is painted, that it is rigid, and that it belongs to the picture."""
+
+from __future__ import annotations
+
+import cv2
+import matplotlib.cbook
+import numpy as np
+import pytest
+from PIL import Image
+
+from portrayal.engines.puppet.mouth import Mouth
+from portrayal.engines.puppet.rig import displace
+from portrayal.engines.puppet.transfer import Target
+from portrayal.motion import SHAPE_INDEX
+from portrayal.track.face import Face, find_faces
+from portrayal.track.geometry import HeadPose
+from portrayal.track.topology import INNER_LIP_BOTTOM, INNER_LIP_TOP
+
+
+@pytest.fixture(scope="module")
+def rgb():
+    with matplotlib.cbook.get_sample_data("grace_hopper.jpg") as stream:
+        return np.asarray(Image.open(stream).convert("RGB"))
+
+
+@pytest.fixture(scope="module")
+def face(rgb):
+    return find_faces(rgb)[0]
+
+
+@pytest.fixture(scope="module")
+def mouth(rgb, face):
+    return Mouth(rgb, face)
+
+
+def posed(face, turn=(0, 0, 0), shift=(0, 0), **coefficients):
+    values = np.zeros(len(SHAPE_INDEX), np.float32)
+    for name, value in coefficients.items():
+        values[SHAPE_INDEX[name]] = value
+    own = face.pose
+    pivot = own.pivot + np.array([*shift, 0], np.float32)
+    pose = HeadPose.about_pivot(own.angles + np.array(turn, np.float32), own.scale, pivot)
+    return Target(pose, face.shape + displace(values, face.shape))
+
+
+def lips(target, shape, grow=0):
+    """Mask of the opening between the lips, dilated (or, below zero, eroded) by some pixels."""
+    contour = target.points[[*INNER_LIP_TOP, *INNER_LIP_BOTTOM[-2:0:-1]], :2]
+    mask = np.zeros(shape[:2], np.uint8)
+    cv2.fillPoly(mask, [np.rint(contour).astype(np.int32)], 1)
+    kernel = np.ones((2 * abs(grow) + 1,) * 2, np.uint8)
+    return (cv2.dilate if grow > 0 else cv2.erode)(mask, kernel) > 0
+
+
+SMILE = {"mouthSmileLeft": 0.8, "mouthSmileRight": 0.8}
+LIFT = {
+    "mouthUpperUpLeft": 0.8,
+    "mouthUpperUpRight": 0.8,
+    "mouthLowerDownLeft": 0.3,
+    "mouthLowerDownRight": 0.3,
+}
+
+
+def test_a_closed_mouth_leaves_the_canvas_bit_for_bit(rgb, face, mouth):
+    for target in (posed(face), posed(face, **SMILE), posed(face, turn=(8, 20, 5))):
+        canvas = rgb.copy()
+        mouth.paint(canvas, target)
+        assert np.array_equal(canvas, rgb)
+
+
+@pytest.mark.parametrize("turn", [(0, 0, 0), (-8, 30, 0), (10, -30, 15)])
+def test_paints_inside_the_opening_and_nowhere_else(face, mouth, rgb, turn):
+    target = posed(face, turn, jawOpen=0.6)
+    canvas = np.full_like(rgb, (0, 255, 0))
+    mouth.paint(canvas, target)
+    changed = (canvas != (0, 255, 0)).any(2)
+    assert not changed[~lips(target, rgb.shape, grow=4)].any()
+    covered = canvas[lips(target, rgb.shape, grow=-3)].astype(int)
+    assert len(covered) > 300
+    assert (covered[:, 1] < 235).all(), "some of the canvas shows through"
+
+
+def test_fades_in_as_the_lips_part(rgb, face, mouth):
+    change = []
+    for jaw in np.linspace(0, 0.25, 26):
+        canvas = rgb.copy()
+        mouth.paint(canvas, posed(face, jawOpen=jaw))
+        change.append(np.abs(canvas.astype(int) - rgb).sum() / 765)
+    assert change[0] == 0 and change[-1] > 60
+    assert np.max(np.diff(change)) < 0.2 * change[-1]
+
+
+def painted(mouth, rgb, target):
+    canvas = np.full_like(rgb, 128)
+    mouth.paint(canvas, target)
+    return canvas
+
+
+def test_teeth_are_rigid_while_the_mouth_widens(rgb, face, mouth):
+    narrow, wide = posed(face, jawOpen=0.25, **LIFT), posed(face, jawOpen=0.3, **LIFT, **SMILE)
+    width = [float(np.linalg.norm(t.points[308] - t.points[78])) for t in (narrow, wide)]
+    assert width[1] > 1.15 * width[0]
+    first, second = (
+        cv2.cvtColor(painted(mouth, rgb, t), cv2.COLOR_RGB2GRAY).astype(np.float32) for t in (narrow, wide)
+    )
+    both = lips(narrow, rgb.shape, grow=-3) & lips(wide, rgb.shape, grow=-3)
+    rows, columns = np.nonzero(both)
+    box = slice(rows.min(), int(rows.mean())), slice(columns.min() + 6, columns.max() - 6)
+    fine = [a - cv2.GaussianBlur(a, (0, 0), 3) for a in (first, second)]
+    patch = fine[0][box]
+
+    def likeness(stretch):
+        size = (round(patch.shape[1] * stretch), patch.shape[0])
+        wider = cv2.resize(patch, size, interpolation=cv2.INTER_LINEAR)
+        around = fine[1][box[0].start - 2 : box[0].stop + 2, box[1].start - 12 : box[1].stop + 12]
+        scores = cv2.matchTemplate(around, wider, cv2.TM_CCOEFF_NORMED)
+        return scores.max(), np.unravel_index(scores.argmax(), scores.shape)
+
+    score, place = likeness(1.0)
+    assert score > 0.9
+    assert place == (2, 12), "teeth moved with the lips"
+    assert score > likeness(width[1] / width[0])[0] + 0.2
+
+
+def test_the_inside_moves_with_the_head(rgb, face, mouth):
+    here = painted(mouth, rgb, posed(face, jawOpen=0.5))
+    there = painted(mouth, rgb, posed(face, shift=(7, -5), jawOpen=0.5))
+    assert np.abs(np.roll(here, (-5, 7), (0, 1)).astype(int) - there).max() <= 3
+
+
+def test_lower_teeth_drop_with_the_jaw_and_upper_ones_do_not(rgb, face, mouth):
+    little, much = (painted(mouth, rgb, posed(face, jawOpen=j, **LIFT)).astype(int) for j in (0.3, 0.8))
+    target = posed(face, jawOpen=0.3, **LIFT)
+    x, y = np.rint(target.points[13, :2]).astype(int)
+    top = np.s_[y + 4 : y + 7, x - 8 : x + 9]
+    assert np.abs(little[top] - much[top]).mean() < 14
+    bottom = np.rint(target.points[14, :2]).astype(int)[1]
+    gap = np.s_[bottom - 1 : bottom + 6, x - 8 : x + 9]
+    assert much[gap].mean() < 0.7 * little[top].mean(), "no dark between the rows"
+
+
+def test_a_grey_portrait_gets_a_grey_mouth(rgb, face):
+    grey = np.repeat(cv2.cvtColor(rgb, cv2.COLOR_RGB2GRAY)[..., None], 3, 2)
+    target = posed(face, jawOpen=0.5, **LIFT)
+    inside = painted(Mouth(grey, face), grey, target)[lips(target, rgb.shape)].astype(int)
+    assert np.ptp(inside, axis=1).max() <= 2
+    assert np.ptp(inside[:, 0]) > 50
+
+
+def test_teeth_are_as_bright_as_the_picture_allows(rgb, face):
+    target = posed(face, jawOpen=0.3, **LIFT)
+    bright = []
+    for gain in (1.0, 0.4):
+        picture = (rgb * gain).astype(np.uint8)
+        inside = painted(Mouth(picture, face), picture, target)[lips(target, rgb.shape, grow=-2)]
+        cheek = np.median(picture[tuple(np.rint(face.landmarks[205, 1::-1]).astype(int))])
+        bright.append(np.percentile(inside.mean(1), 90) / cheek)
+    assert 0.6 < bright[0] < 1.25
+    assert bright[1] == pytest.approx(bright[0], rel=0.15)
+
+
+def with_own_teeth(rgb, target):
+    """The portrait with its mouth open, violet-white bars for upper teeth and dark below them."""
+    picture = rgb.copy()
+    mask = lips(target, rgb.shape, grow=2)
+    rows, columns = np.nonzero(mask)
+    middle = rows.min() + 0.55 * np.ptp(rows)
+    bars = np.where((columns // 4 % 2 == 0)[:, None], (225, 205, 235), (185, 165, 195))
+    picture[rows, columns] = np.where((rows < middle)[:, None], bars, (35, 15, 15))
+    return picture, Face(target.points)
+
+
+def test_own_teeth_are_kept_and_stay_where_they_are(rgb, face):
+    target = posed(face, jawOpen=0.35, **LIFT, **SMILE)
+    picture, opened = with_own_teeth(rgb, target)
+    mouth = Mouth(picture, opened)
+    same = Target(opened.pose, opened.shape)
+    inside = lips(same, rgb.shape, grow=-3)
+    result = painted(mouth, picture, same)
+    assert np.abs(result[inside].astype(int) - picture[inside]).mean() < 12
+
+    wider = Target(opened.pose, opened.shape + displace(_jaw(0.35), opened.shape))
+    upper = inside & lips(wider, rgb.shape, grow=-3)
+    rows = np.nonzero(upper)[0]
+    upper[int(rows.min() + 0.4 * np.ptp(rows)) :] = False
+    assert upper.sum() > 60
+    moved = painted(mouth, picture, wider)
+    assert np.abs(moved[upper].astype(int) - picture[upper]).mean() < 20
+
+
+def _jaw(value):
+    values = np.zeros(len(SHAPE_INDEX), np.float32)
+    values[SHAPE_INDEX["jawOpen"]] = value
+    return values
+
+
+@pytest.mark.parametrize("scale", [0.12, 2.5])
+def test_small_and_large_faces(rgb, face, scale):
+    picture = cv2.resize(rgb, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
+    other = Face((face.landmarks * scale).astype(np.float32))
+    target = posed(other, jawOpen=0.7)
+    canvas = np.full_like(picture, (0, 255, 0))
+    Mouth(picture, other).paint(canvas, target)
+    assert (canvas[lips(target, picture.shape, grow=-1)][:, 1] < 250).mean() > 0.9
+
+
+def test_a_mouth_cut_off_by_the_picture(rgb, face):
+    bottom = int(face.landmarks[14, 1]) + 4
+    left = int(face.landmarks[13, 0])
+    picture = np.ascontiguousarray(rgb[:bottom, left:])
+    other = Face(face.landmarks - np.array([left, 0, 0], np.float32))
+    canvas = np.full_like(picture, (0, 255, 0))
+    Mouth(picture, other).paint(canvas, posed(other, jawOpen=0.7))
+    assert (canvas[-2:, 2:12, 1] < 250).all()
+    outside = np.full_like(picture, 9)
+    Mouth(picture, other).paint(outside, posed(other, shift=(-3000, 0), jawOpen=0.7))
+    assert (outside == 9).all()

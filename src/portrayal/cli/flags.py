@@ -33,10 +33,10 @@ def engine_flags(arguments: list[str]) -> list[inspect.Parameter]:
 
     The engine's own model judges the values, so that every interface says the same about them.
     """
-    from portrayal.engines import engine_class
+    from portrayal.engines import engine_options
 
     name = _value(arguments, "--engine") or DEFAULT_ENGINE
-    fields = engine_class(name).Options.model_fields
+    fields = engine_options(name).model_fields
     return [_flag(field_name, field, f"Options of the engine {name}") for field_name, field in fields.items()]
 
 
@@ -65,7 +65,8 @@ def _value(arguments: list[str], option: str) -> str | None:
 
 def _flag(name: str, field: FieldInfo, panel: str) -> inspect.Parameter:
     option = "--" + name.replace("_", "-")
-    described = f"{field.description or ''}{_range(field)}."
+    said = (_range(field), "" if field.annotation is bool else f"default {field.default}")
+    described = f"{field.description or name} ({'; '.join(filter(None, said))}).".replace(" ()", "")
     if field.annotation is bool:
         both = f"{option}/--no-{option[2:]}" if field.default else option
         return _parameter(name, bool, typer.Option(both, help=described, rich_help_panel=panel))
@@ -76,7 +77,6 @@ def _flag(name: str, field: FieldInfo, panel: str) -> inspect.Parameter:
             option,
             help=described,
             metavar=_kind(field.annotation),
-            show_default=str(field.default),
             rich_help_panel=panel,
         ),
     )
@@ -93,6 +93,8 @@ def _parameter(name: str, kind: type, option: Any) -> inspect.Parameter:
 
 def _kind(annotation: Any) -> str:
     """A type as the help shows it: FLOAT, N|auto|neutral."""
+    if get_origin(annotation) is Annotated:
+        return _kind(get_args(annotation)[0])
     if get_origin(annotation) is Literal:
         return "|".join(str(value) for value in get_args(annotation))
     if get_origin(annotation) in (Union, types.UnionType):
@@ -101,9 +103,9 @@ def _kind(annotation: Any) -> str:
 
 
 def _range(field: FieldInfo) -> str:
-    """The limits of a number: " (0 to 5)"."""
+    """The limits of a number: "0 to 5"."""
     low = next((value for rule in field.metadata if (value := getattr(rule, "ge", None)) is not None), None)
     high = next((value for rule in field.metadata if (value := getattr(rule, "le", None)) is not None), None)
     if low is not None and high is not None:
-        return f" ({low:g} to {high:g})"
-    return f" (at least {low:g})" if low is not None else f" (at most {high:g})" if high is not None else ""
+        return f"{low:g} to {high:g}"
+    return f"at least {low:g}" if low is not None else f"at most {high:g}" if high is not None else ""

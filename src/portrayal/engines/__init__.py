@@ -15,10 +15,10 @@ from portrayal.engines.info import EngineInfo
 from portrayal.errors import PortrayalError
 
 if TYPE_CHECKING:
-    from portrayal.engines.engine import Engine
+    from portrayal.engines.engine import Engine, EngineOptions
 
 #: Engines of this package and their classes. Engine x lives in the package portrayal.engines.x: its card,
-#: `INFO`, in the module `info`, its class in the module `engine`.
+#: `INFO`, and its options, `OPTIONS`, in the light module `info`, its class in the module `engine`.
 BUILT_IN = {"puppet": "Puppet"}
 _registered: dict[str, type[Engine]] = {}
 
@@ -55,6 +55,14 @@ def engine_class(name: str) -> type[Engine]:
             raise
         missing = error.name or "a package"
         raise PortrayalError(f"engine {name}: {missing} is not installed: {info.install_command}") from error
+
+
+def engine_options(name: str) -> type[EngineOptions]:
+    """The options of an engine; of one built in without loading it or what it needs."""
+    if name in BUILT_IN and name not in _registered:
+        options: type[EngineOptions] = _module(name, "info").OPTIONS
+        return options
+    return engine_class(name).Options
 
 
 def load_engine(name: str, **settings: Any) -> Engine:

@@ -71,7 +71,7 @@ def _copy_and_palette(copy: Path, frames: Iterable[RGB], fps: Fraction) -> tuple
 
 
 def _paint(bare: Path, copy: Path, palette: Any, length: int) -> None:
-    with av.open(f"file:{copy}") as source, _writing(bare, "gif") as container:
+    with av.open(f"file:{copy}") as source, _writing(bare, "gif", final_delay=str(length)) as container:
         video = source.streams.video[0]
         stream = container.add_stream("gif", _TICKS)
         stream.width, stream.height, stream.pix_fmt = video.width, video.height, "pal8"
@@ -104,8 +104,8 @@ def _pulled(graph: Graph) -> Iterator[Any]:
 
 
 @contextmanager
-def _writing(file: Path, kind: str) -> Iterator[Any]:
-    container = av.open(f"file:{file}", "w", format=kind)
+def _writing(file: Path, kind: str, **options: str) -> Iterator[Any]:
+    container = av.open(f"file:{file}", "w", format=kind, options=options)
     try:
         yield container
     except BaseException:

@@ -16,3 +16,6 @@ INFO = EngineInfo(
 
 class PuppetOptions(EngineOptions):
     """The options every engine has are all the puppet needs."""
+
+
+OPTIONS = PuppetOptions

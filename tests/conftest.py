@@ -1,0 +1,117 @@
+"""Media that the tests make themselves, and the command line as a function."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+from typing import Literal
+
+import cv2
+import numpy as np
+import pytest
+from matplotlib.cbook import get_sample_data
+from pydantic import Field
+
+from portrayal import Driving, Engine, EngineInfo, EngineOptions, Portrait
+from portrayal import engines as registry
+from portrayal.media.audio import Waveform
+from portrayal.media.image import read_image, write_image
+from portrayal.media.write import write_video
+
+Rgb = np.ndarray
+RATE = 16000
+
+
+@dataclass(frozen=True)
+class Ran:
+    """What a run of the command line left behind."""
+
+    status: int
+    out: str
+    err: str
+
+
+class BarsOptions(EngineOptions):
+    bar_height: int = Field(4, ge=1, le=64, description="How high the bar is, in pixels")
+    bar_ink: Literal["red", "blue"] = Field("red", description="Its colour")
+
+
+class Bars(Engine):
+    """Draws a bar as long as the mouth is open: an engine as small as one can be."""
+
+    info = EngineInfo("bars", "a bar for the jaw", "motion", "Apache-2.0", commercial="yes")
+    Options = BarsOptions
+
+    def render(self, portrait: Portrait, driving: Driving, options: BarsOptions) -> Iterator[Rgb]:
+        for frame in driving.motion:
+            rgb = portrait.rgb.copy()
+            length = round(options.strength * frame.coefficients[17] * rgb.shape[1])
+            rgb[: options.bar_height] = 0
+            rgb[: options.bar_height, :length, 0 if options.bar_ink == "red" else 2] = 255
+            yield rgb
+
+
+@pytest.fixture
+def command(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> Callable[..., Ran]:
+    """The command line, run in an empty folder, with the engine `bars`; what C++ writes to stderr counts."""
+    from portrayal.cli import main
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(registry, "_registered", {"bars": Bars})
+
+    def run(*arguments: object) -> Ran:
+        capfd.readouterr()
+        status = main([str(argument) for argument in arguments])
+        captured = capfd.readouterr()
+        return Ran(status, captured.out, captured.err)
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def media(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with hopper.png, talk.mp4 (her face moving about, with sound), voice.wav and scenery.mp4."""
+    folder = tmp_path_factory.mktemp("media")
+    hopper = read_image(get_sample_data("grace_hopper.jpg", asfileobj=False)).rgb
+    face = cv2.resize(hopper[:520], (256, 260), interpolation=cv2.INTER_AREA)
+    write_image(folder / "hopper.png", face)
+    write_video(folder / "talk.mp4", swaying(face, 12), Fraction(12), audio=voice(1.0))
+    write_video(folder / "scenery.mp4", (scenery(i) for i in range(12)), Fraction(12))
+    (folder / "voice.wav").write_bytes(wav(voice(0.8)))
+    return folder
+
+
+def swaying(rgb: Rgb, count: int) -> Iterator[Rgb]:
+    height, width = rgb.shape[:2]
+    for i in range(count):
+        shift = np.float32([[1, 0, 6 * np.sin(i / 2)], [0, 1, 3 * np.cos(i / 2)]])
+        yield cv2.warpAffine(rgb, shift, (width, height), borderMode=cv2.BORDER_REPLICATE)
+
+
+def scenery(i: int, size: int = 128) -> Rgb:
+    y, x = np.mgrid[:size, :size]
+    return np.stack([(x + i) % 256, y, (x + y) // 2], -1).astype(np.uint8)
+
+
+def voice(seconds: float) -> Waveform:
+    """Something like vowels: harmonics of 140 Hz that swell four times a second."""
+    t = np.arange(int(seconds * RATE)) / RATE
+    tone = sum(np.sin(2 * np.pi * 140 * n * t) / n for n in range(1, 12))
+    return Waveform((0.15 * tone * np.sin(4 * np.pi * t) ** 2).astype(np.float32), RATE)
+
+
+def wav(sound: Waveform) -> bytes:
+    import io
+    import wave
+
+    file = io.BytesIO()
+    with wave.open(file, "wb") as writer:
+        writer.setnchannels(1)
+        writer.setsampwidth(2)
+        writer.setframerate(sound.rate)
+        writer.writeframes((sound.samples(sound.rate) * 32767).astype("<i2").tobytes())
+    return file.getvalue()

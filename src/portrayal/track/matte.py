@@ -40,7 +40,7 @@ def person_matte(rgb: Rgb, face: Face) -> Mask:
         plain = _segmenter().process(np.ascontiguousarray(crop)).segmentation_mask
         mirrored = _segmenter().process(np.ascontiguousarray(crop[:, ::-1])).segmentation_mask[:, ::-1]
     sharp = np.clip(((plain + mirrored) / 2 - 0.25) / 0.5, 0, 1).astype(np.float32)
-    guided = cv2.ximgproc.guidedFilter(crop, sharp, 5, 0.002 * 255**2)
+    guided = (cv2.ximgproc.guidedFilter(crop, sharp, 5, 0.002 * 255**2) - 0.1) / 0.8
     height, width = rgb.shape[:2]
     back = cv2.invertAffineTransform(to_crop)
     return np.clip(

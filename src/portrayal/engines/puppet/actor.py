@@ -11,7 +11,7 @@ from portrayal.engines.puppet.eyes import Eyes
 from portrayal.engines.puppet.hidden import HiddenSide
 from portrayal.engines.puppet.mesh import HeadMesh
 from portrayal.engines.puppet.mouth import Mouth
-from portrayal.engines.puppet.plate import background_plate, blend, foreground, lay_over
+from portrayal.engines.puppet.plate import STILL, background_plate, blend, foreground, lay_over
 from portrayal.engines.puppet.transfer import Target
 from portrayal.engines.puppet.warp import MeshWarp, sample
 from portrayal.track.face import Face
@@ -37,8 +37,10 @@ class Actor:
         self._mesh = replace(mesh, rest=mesh.rest - self.offset)
         self._warp = MeshWarp(mesh.triangles, (stage.shape[0], stage.shape[1]))
         matte = np.ascontiguousarray(person_matte(rgb, face)[self.window])
-        self._plate = background_plate(stage, matte)
-        self._person = foreground(stage, matte, self._plate)
+        self._warp.place(self._mesh.rest)
+        mobility = self._warp.per_vertex(mesh.mobility)
+        plate = background_plate(stage, matte, mobility)
+        self._person, self._plate = foreground(stage, matte * np.clip(mobility / STILL, 0, 1), plate)
         self._hidden = HiddenSide(stage, self.face, matte)
         self._mouth = Mouth(stage, self.face)
         self._eyes = Eyes(stage, self.face)

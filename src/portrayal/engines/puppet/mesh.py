@@ -74,6 +74,11 @@ class HeadMesh:
             outline,
         )
 
+    @property
+    def mobility(self) -> Array:
+        """(V,) how much of the head's motion each vertex takes, 0 to 1."""
+        return np.concatenate([np.ones(MESH_POINTS, np.float32), self.weight])
+
     def window(self, width: int, height: int) -> tuple[tuple[slice, slice], Array]:
         """The part of a picture that can move, (rows, columns), and the (3,) offset of its corner in pixels."""
         low = np.maximum(np.floor(self.rest[:, :2].min(0)).astype(int), 0)

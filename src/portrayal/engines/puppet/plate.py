@@ -10,15 +10,30 @@ Rgb = NDArray[np.uint8]
 Mask = NDArray[np.float32]
 
 
-def background_plate(rgb: Rgb, matte: Mask) -> Rgb:
-    """The picture without the person: exact outside, continued smoothly inside."""
-    margin = max(3, round(max(rgb.shape[:2]) / 150)) | 1
-    person = cv2.dilate((matte > 0.02).astype(np.uint8), np.ones((margin, margin), np.uint8))
-    known = (1 - person).astype(np.float32)
+#: Body that takes less than this share of the head's motion is left in the background.
+STILL = 0.06
+
+
+def background_plate(rgb: Rgb, matte: Mask, mobility: Mask) -> Rgb:
+    """What is seen where the head was: the picture without the parts of the person that move.
+
+    matte, mobility: (H, W) in [0, 1], who is the person and how much each pixel moves with the head. The
+    picture is exact outside, and continued smoothly inside.
+    """
+    margin = _margin(rgb)
+    person = cv2.dilate((matte > 0.1).astype(np.uint8), np.ones((margin, margin), np.uint8))
+    moving = person * (mobility > STILL)
+    known = (1 - moving).astype(np.float32)
     if not known.any():
         return rgb
     filled = push_pull(rgb.astype(np.float32), known)
-    return np.where(person[..., None] > 0, np.clip(filled + 0.5, 0, 255), rgb).astype(np.uint8)
+    share = cv2.GaussianBlur(moving.astype(np.float32), (0, 0), margin / 4)[..., None]
+    return np.asarray(np.clip(rgb + share * (filled - rgb) + 0.5, 0, 255), np.uint8)
+
+
+def _margin(rgb: Rgb) -> int:
+    """The width, in pixels and odd, within which an outline is not certain."""
+    return max(3, round(max(rgb.shape[:2]) / 150)) | 1
 
 
 def push_pull(colour: NDArray[np.float32], known: Mask) -> NDArray[np.float32]:
@@ -41,14 +56,20 @@ def push_pull(colour: NDArray[np.float32], known: Mask) -> NDArray[np.float32]:
     return np.asarray(known[..., None] * colour + (1 - known[..., None]) * wide, np.float32)
 
 
-def foreground(rgb: Rgb, matte: Mask, plate: Rgb) -> Rgb:
-    """(H, W, 4) the person's own colours, premultiplied, with the matte as alpha.
+def foreground(rgb: Rgb, matte: Mask, plate: Rgb) -> tuple[Rgb, Rgb]:
+    """The person's own colours, premultiplied, with the matte as alpha: (H, W, 4); and the plate to lay it over.
 
-    Chosen so that laying it over the plate gives the picture back: matte * F + (1 - matte) * plate = picture.
+    Chosen so that one over the other gives the picture back: matte * F + (1 - matte) * plate = picture. Where
+    no colour F can do that over more than an outline (which would stay behind as a ghost), the plate gives way.
     """
-    premultiplied = rgb.astype(np.float32) - (1 - matte[..., None]) * plate
-    premultiplied = np.clip(premultiplied, 0, 255 * matte[..., None])
-    return np.dstack([np.round(premultiplied), np.round(255 * matte)]).astype(np.uint8)
+    alpha = np.round(255 * matte)[..., None].astype(np.float32)
+    through = 1 - alpha / 255
+    person = np.round(np.clip(rgb - through * plate, 0, alpha))
+    needed = (rgb - person) / np.maximum(through, 1e-3)
+    misses = (np.abs(rgb - person - through * plate) > 1).any(2).astype(np.uint8)
+    areas = cv2.morphologyEx(misses, cv2.MORPH_OPEN, np.ones((_margin(rgb), _margin(rgb)), np.uint8))
+    mended = np.where(areas[..., None] > 0, np.clip(needed, 0, 255), plate)
+    return np.dstack([person, alpha]).astype(np.uint8), np.round(mended).astype(np.uint8)
 
 
 def lay_over(plate: Rgb, person: Rgb) -> Rgb:

@@ -89,6 +89,10 @@ class MeshWarp:
         wide = cv2.resize(painted, size, interpolation=cv2.INTER_NEAREST)
         return np.ascontiguousarray(wide[: self._size[0], : self._size[1]])
 
+    def per_vertex(self, values: Array) -> Array:
+        """Spread a (V,) value of 0 or more over the placed mesh, 0 elsewhere: (height, width)."""
+        return np.maximum(self.back_to_part(np.column_stack([values, values])).x, 0)
+
     def _full(self, maps: Array) -> BackwardMap:
         """Apply each triangle's map, then interpolate to full size, but never between two sides of a fold."""
         of = maps[self._owner]

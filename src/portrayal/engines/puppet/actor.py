@@ -39,6 +39,7 @@ class Actor:
         matte = np.ascontiguousarray(person_matte(rgb, face)[self.window])
         self._warp.place(self._mesh.rest)
         mobility = self._warp.per_vertex(mesh.mobility)
+        self._reach = (mobility > 0)[..., None]  # leave a neighbour's face alone
         plate = background_plate(stage, matte, mobility)
         self._person, self._plate = foreground(stage, matte * np.clip(mobility / STILL, 0, 1), plate)
         self._hidden = HiddenSide(stage, self.face, matte)
@@ -54,7 +55,7 @@ class Actor:
             blend(canvas, sample(self._hidden.texture, self._warp.back_to_part(self._hidden.places)))
         self._mouth.paint(canvas, target)
         self._eyes.paint(canvas, target)
-        picture[self.window] = canvas
+        np.copyto(picture[self.window], canvas, where=self._reach)
 
 
 def _moved(pose: HeadPose, by: NDArray[np.float32]) -> HeadPose:

@@ -40,10 +40,11 @@ Kind = Literal["upper", "lower", "back"]
 class OwnMouth:
     """The inside of the portrait's mouth, in the part of the picture that holds it.
 
-    pose: of the head in that part. inside: (h, w) 1 between the lips; seen: a little wider, as far as the
-    rest is known. colour: (h, w, 3), freed from the lips' shade. tooth: (h, w) 1 where teeth are, upper: where
-    they are the upper ones. upper_edge, lower_edge: y (head space) of the biting edges in the middle, None
-    where no teeth are seen. enamel: (3,) colour of the teeth, None where not seen. dark: (3,) the darkest.
+    pose: of the head in that part. inside: (h, w) 1 between the lips; seen: a little wider, as far as
+    the rest is known. colour: (h, w, 3), freed from the lips' shade. tooth: (h, w) 1 where teeth are,
+    upper: where they are the upper ones. upper_edge, lower_edge: y (head space) of the biting edges in
+    the middle, None where no teeth are seen. enamel: (3,) colour of the teeth, None where not seen.
+    dark: (3,) the darkest.
     """
 
     pose: HeadPose

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from portrayal.engines.puppet.arch import MILLIMETRES, Layer, Surface
-from portrayal.engines.puppet.mouth_look import Look, luma
+from portrayal.engines.puppet.mouth_look import LUMA, Look, luma
 
 Array = NDArray[np.float32]
 
@@ -75,10 +75,11 @@ def _row(
     gap = np.exp(-(((1 - np.abs(across)) * widths[which] / 2 / width) ** 2))
     shade = shade * (1 - 0.2 * _contrast(look) * gap)
     turned = np.clip(layer.surface.turn_at(u), 0, 1)
-    dim = np.clip((0.42 - position) / 0.2, 0.12, 1)  # the cheeks shade the back
-    lit = brightness * dim * (0.25 + 0.75 * turned) * _light(layer.surface, u, look)
+    dim = np.clip((0.4 - position) / 0.18, 0, 1)[..., None]  # the cheeks shade the back
+    lit = brightness * (0.25 + 0.75 * turned) * _light(layer.surface, u, look)
     colour = (1 - gum[..., None]) * (shade[..., None] * look.tooth) + gum[..., None] * look.gum * 0.8
-    return layer.with_texture(*finish(colour * lit[..., None], solid, look, layer.density))
+    colour = look.cavity + dim * (colour * lit[..., None] - look.cavity)
+    return layer.with_texture(*finish(colour, solid, look))
 
 
 def back_of_mouth(surface: Surface, edge: float, size: float, look: Look, density: float) -> Layer:
@@ -90,22 +91,24 @@ def back_of_mouth(surface: Surface, edge: float, size: float, look: Look, densit
     ridge = 1.1 * across**2  # the tongue's outline, arched
     tongue = _step(below - ridge, 0.06) * _step(0.27 - np.abs(across), 0.06)
     groove = 1 - 0.12 * np.exp(-((across / 0.018) ** 2)) * np.clip(below / 0.1, 0, 1)
-    depth = np.clip(0.15 + (below - ridge) / 0.22, 0.0, 1.0)
+    depth = np.clip(0.04 + (below - ridge) / 0.24, 0.0, 1.0)
     lit = (tongue * depth * groove)[..., None] * _light(surface, u, look)[..., None]
     colour = look.cavity + lit * np.maximum(look.tongue - look.cavity, 0)
     full = np.ones(colour.shape[:2], np.float32)
-    return layer.with_texture(*finish(colour, full, look, density))
+    return layer.with_texture(*finish(colour, full, look))
 
 
-def finish(colour: Array, alpha: Array, look: Look, density: float) -> tuple[Array, Array]:
+def finish(colour: Array, alpha: Array, look: Look) -> tuple[Array, Array]:
     """As sharp and grainy as the picture, and within its range of brightness."""
     blur = max(look.blur, 0.4)
     colour = cv2.GaussianBlur(colour.astype(np.float32), (0, 0), blur)
     alpha = cv2.GaussianBlur(np.ascontiguousarray(alpha, np.float32), (0, 0), blur)
     noise = np.random.default_rng(0).standard_normal(alpha.shape).astype(np.float32)
     noise = cv2.GaussianBlur(noise, (0, 0), 0.6)
-    colour += (0.7 * look.grain * noise / noise.std())[..., None]
-    bright = colour @ np.array([0.299, 0.587, 0.114], np.float32)
+    bright = colour @ LUMA
+    seen = np.clip(bright / max(look.high, 1), 0.2, 1)  # grain drowns in the dark
+    colour += (0.7 * look.grain * seen * noise / noise.std())[..., None]
+    bright = colour @ LUMA
     kept = np.clip(bright, look.low, look.high) / np.maximum(bright, 1)
     return colour * kept[..., None], alpha
 

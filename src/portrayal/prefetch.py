@@ -21,28 +21,15 @@ def prefetch(items: Iterable[T], depth: int = 8) -> Iterator[T]:
     stop = threading.Event()
     failure: list[BaseException] = []
 
-    def put(item: object) -> bool:
-        while not stop.is_set():
-            try:
-                ready.put(item, timeout=0.1)
-                return True
-            except queue.Full:
-                continue
-        return False
-
     def produce() -> None:
         source = iter(items)
         try:
-            for item in source:
-                if not put(item):
-                    break
+            all(_put(ready, item, stop) for item in source)
         except BaseException as error:
             failure.append(error)
         finally:
-            close = getattr(source, "close", None)
-            if close is not None:
-                close()
-            put(_END)
+            getattr(source, "close", lambda: None)()
+            _put(ready, _END, stop)
 
     thread = threading.Thread(target=produce, daemon=True)
     thread.start()
@@ -54,3 +41,14 @@ def prefetch(items: Iterable[T], depth: int = 8) -> Iterator[T]:
     finally:
         stop.set()
         thread.join()
+
+
+def _put(ready: queue.Queue[object], item: object, stop: threading.Event) -> bool:
+    """Wait for room; False when nobody listens any more."""
+    while not stop.is_set():
+        try:
+            ready.put(item, timeout=0.1)
+            return True
+        except queue.Full:
+            continue
+    return False

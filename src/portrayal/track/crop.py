@@ -9,7 +9,9 @@ from numpy.typing import NDArray
 Rgb = NDArray[np.uint8]
 
 
-def square_crop(rgb: Rgb, centre: tuple[float, float], side: float, size: int) -> tuple[Rgb, NDArray[np.float64]]:
+def square_crop(
+    rgb: Rgb, centre: tuple[float, float], side: float, size: int
+) -> tuple[Rgb, NDArray[np.float64]]:
     """The square of `side` pixels around `centre`, as a (size, size, 3) picture; edges are continued.
 
     Also returns the (2, 3) affine matrix from picture to crop coordinates.

@@ -211,8 +211,8 @@ class FaceTracker:
     """Follows one face through the frames of a video.
 
     Call it with each frame (uint8 RGB, (H, W, 3)) in order; the answer is the face, or None where it is out
-    of sight. `choice` says which face when the first frame with faces has several: by place, or the one nearest
-    to a face seen before. A scene cut starts anew.
+    of sight. `choice` says which face when the first frame with faces has several: by place, or the one
+    nearest to a face seen before. A scene cut starts anew.
     """
 
     def __init__(self, choice: FaceChoice | Face = "largest") -> None:

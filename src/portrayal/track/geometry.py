@@ -1,9 +1,9 @@
 """The head as a rigid body: where angles, scale and head space are defined, once for the whole project.
 
 Head space is defined in :mod:`portrayal.track.topology`. A head point h appears in the picture at
-``scale * R @ h + origin`` (weak perspective), with picture x right, y down, z away from the viewer, in pixels.
+``scale * R @ h + origin`` (weak perspective): pixels, x right, y down, z away from the viewer.
 ``R = Rz(-roll) @ Ry(-yaw) @ Rx(pitch)`` with right-handed rotations about those axes, so that positive pitch
-nods down, positive yaw turns towards the head's own left and positive roll tilts towards its own right shoulder.
+nods down, positive yaw turns towards the head's own left, positive roll tilts towards its own right shoulder.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ def rotation_matrix(angles: ArrayLike) -> Array:
 
 
 def rotation_angles(matrix: ArrayLike) -> Array:
-    """(3,) pitch, yaw, roll in degrees of a rotation; the inverse of :func:`rotation_matrix` for |yaw| < 90."""
+    """(3,) pitch, yaw, roll in degrees; the inverse of :func:`rotation_matrix` for |yaw| < 90."""
     m = np.asarray(matrix, np.float64)
     pitch = np.arctan2(m[2, 1], m[2, 2])
     yaw = np.arcsin(np.clip(m[2, 0], -1, 1))

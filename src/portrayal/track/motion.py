@@ -24,7 +24,9 @@ KEEN = 2.5
 EASE = 6
 
 
-def track_motion(frames: Iterable[Rgb], face: FaceChoice = "largest", smooth: float = 0.5) -> Iterator[MotionFrame]:
+def track_motion(
+    frames: Iterable[Rgb], face: FaceChoice = "largest", smooth: float = 0.5
+) -> Iterator[MotionFrame]:
     """Motion of one face through a video, one :class:`MotionFrame` for every frame.
 
     smooth: 0 none, 1 strong. Frames before the first sight of the face stand still in its first pose; later
@@ -63,7 +65,7 @@ def to_motion(face: Face, first: HeadPose) -> MotionFrame:
 
 
 def hold(frames: Iterable[MotionFrame | None]) -> Iterator[MotionFrame]:
-    """Fill gaps: the time before the first face with its first pose, later ones by holding and easing back."""
+    """Fill gaps: before the first face with its pose, later ones by holding and easing back."""
     waiting, last, gap = 0, None, 0
     for frame in frames:
         if frame is None:
@@ -147,7 +149,9 @@ def _weighted(window: list[MotionFrame], strength: float) -> MotionFrame:
     centre = replace(centre, coefficients=_bilateral(values[..., None], NOISE_COEFFICIENT, strength)[:, 0])
     if any(f.shape is None for f in window):
         head = np.array([[*f.rotation, *f.translation, f.scale] for f in window], np.float32)
-        rotation, translation, scale = np.split(_bilateral(head[..., None], NOISE_HEAD, strength)[:, 0], [3, 5])
+        rotation, translation, scale = np.split(
+            _bilateral(head[..., None], NOISE_HEAD, strength)[:, 0], [3, 5]
+        )
         return replace(centre, rotation=rotation, translation=translation, scale=float(scale[0]))
     points = np.array([_pose(f).to_picture(f.shape) for f in window if f.shape is not None])
     face = Face(_bilateral(points, NOISE_POINT * centre.scale, strength))

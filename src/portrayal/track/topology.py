@@ -1,7 +1,7 @@
 """Which landmark is what in the 478-point face mesh, and a mean face in head space.
 
-Numbers are MediaPipe's (https://ai.google.dev/edge/mediapipe/solutions/vision/face_landmarker): 468 mesh points
-and 5 points for each iris. Left and right are the head's own.
+Numbers are MediaPipe's (https://ai.google.dev/edge/mediapipe/solutions/vision/face_landmarker): 468 mesh
+points and 5 points for each iris. Left and right are the head's own.
 
 The mean face is the average of frontal, neutral faces as MediaPipe sees them, made symmetric. Head space:
 eye distances (outer corner to outer corner = 1), origin between the outer eye corners, x to the head's own

@@ -24,8 +24,8 @@ Rgb = NDArray[np.uint8]
 class Actor:
     """Renders one face of a picture in any pose and expression.
 
-    rgb: (H, W, 3) uint8; face: where the face is in it. Everything happens on a stage, the part of the picture
-    around the head that can move; the rest of the picture is never touched.
+    rgb: (H, W, 3) uint8; face: where the face is in it. Everything happens on a stage, the part of the
+    picture around the head that can move; the rest of the picture is never touched.
     """
 
     def __init__(self, rgb: Rgb, face: Face) -> None:

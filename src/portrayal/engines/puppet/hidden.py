@@ -21,9 +21,9 @@ AXIS = 0.8
 class HiddenSide:
     """A layer that covers what the portrait does not show.
 
-    The face is unrolled onto a cylinder about the head's axis, where its mirror image is a plain flip. texture:
-    (N, N, 4) uint8, opaque where only the mirrored side was visible; places: (468, 2) where each landmark is in
-    it. None of it is needed when `empty`.
+    The face is unrolled onto a cylinder about the head's axis, where its mirror image is a plain flip.
+    texture: (N, N, 4) uint8, opaque where only the mirrored side was visible; places: (468, 2) where each
+    landmark is in it. None of it is needed when `empty`.
     """
 
     def __init__(self, rgb: NDArray[np.uint8], face: Face, matte: Array) -> None:

@@ -1,9 +1,10 @@
-"""The mesh that carries the picture: the face's own triangles, closed at eyes and mouth, and rings around them
-that take hair, ears, hat and neck along and fade into a body and a background that stand still."""
+"""The mesh that carries the picture: the face's own triangles, closed at eyes and mouth, and rings around
+them that take hair, ears, hat and neck along and fade into a body and a background that stand still."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -38,7 +39,7 @@ class HeadMesh:
     """rest: (V, 3) stage pixels at rest; the first 468 are the face's landmarks. triangles: (T, 3).
 
     ring_head: (R, 3) the ring vertices in head space. weight: (R,) how rigidly each follows the skull.
-    drag: (R,) how much it takes of the expression of the outline point it grew from, outline: (R,) that point.
+    drag: (R,) how much it takes of the expression of the outline point it grew from, outline: (R,) it.
     """
 
     rest: Array
@@ -80,7 +81,7 @@ class HeadMesh:
         return np.concatenate([np.ones(MESH_POINTS, np.float32), self.weight])
 
     def window(self, width: int, height: int) -> tuple[tuple[slice, slice], Array]:
-        """The part of a picture that can move, (rows, columns), and the (3,) offset of its corner in pixels."""
+        """The part of a picture that can move, (rows, columns), and the (3,) offset of its corner."""
         low = np.maximum(np.floor(self.rest[:, :2].min(0)).astype(int), 0)
         high = np.minimum(np.ceil(self.rest[:, :2].max(0)).astype(int) + 1, (width, height))
         return (slice(low[1], high[1]), slice(low[0], high[0])), np.array([*low, 0], np.float32)
@@ -111,7 +112,7 @@ def _triangles() -> Indices:
         parts.append(_strip(np.array(top), np.array(bottom)))
     count = len(OVAL)
     rows = [np.array(OVAL)] + [MESH_POINTS + count * r + np.arange(count) for r in range(len(RINGS))]
-    for inner, outer in zip(rows, rows[1:], strict=False):
+    for inner, outer in pairwise(rows):
         parts.append(_strip(np.append(inner, inner[0]), np.append(outer, outer[0])))
     return np.concatenate(parts).astype(np.int32)
 

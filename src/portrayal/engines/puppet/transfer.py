@@ -118,7 +118,7 @@ def _limit_turn(own: Array, turn: Array) -> Array:
 
 
 def feature_sizes(shape: Array) -> Array:
-    """(5,) mouth width, right and left brow height over the eye, right and left eye opening; eye distances."""
+    """(5,) mouth width, right and left brow height over the eye, right and left eye opening."""
 
     def height(top: tuple[int, ...], bottom: tuple[int, ...]) -> float:
         return float(shape[list(bottom), 1].mean() - shape[list(top), 1].mean())

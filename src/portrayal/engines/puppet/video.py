@@ -33,7 +33,9 @@ class MovingActor:
     so that it does not flicker.
     """
 
-    def __init__(self, rgb: Rgb, face: Face, reference: MotionFrame | None, strength: float, absolute: bool) -> None:
+    def __init__(
+        self, rgb: Rgb, face: Face, reference: MotionFrame | None, strength: float, absolute: bool
+    ) -> None:
         self._first = face
         self._last: Face | None = face
         self._transfer = Transfer(face, reference, strength, absolute)
@@ -73,7 +75,9 @@ def repeated(video: VideoReader) -> Iterator[Rgb]:
         yield from video
 
 
-def render_video(video: VideoReader, actors: list[MovingActor], frames: Iterator[MotionFrame]) -> Iterator[Rgb]:
+def render_video(
+    video: VideoReader, actors: list[MovingActor], frames: Iterator[MotionFrame]
+) -> Iterator[Rgb]:
     """Each driving frame on the next frame of the portrait's own video, which starts again when it ends."""
     for picture, frame in zip(repeated(video), prefetch(frames), strict=False):
         drawn = picture.copy()

@@ -37,8 +37,8 @@ def sample(picture: NDArray[np.uint8], where: BackwardMap) -> NDArray[np.uint8]:
 class MeshWarp:
     """Rasterises a moving triangle mesh.
 
-    triangles: (T, 3); the result has `size` (height, width). Triangles are painted from back to front, so what
-    turns away disappears behind what comes near.
+    triangles: (T, 3); the result has `size` (height, width). Triangles are painted from back to front, so
+    what turns away disappears behind what comes near.
     """
 
     def __init__(self, triangles: Indices, size: tuple[int, int]) -> None:
@@ -57,7 +57,9 @@ class MeshWarp:
         self._corners = points[self._triangles]
         owner, step = self._owner, self._step
         owner.fill(-1)
-        grid = np.round((self._corners[:, :, :2] - (step - 1) / 2) * (16 / step)).astype(np.int32)  # 1/16 pixel
+        grid = np.round((self._corners[:, :, :2] - (step - 1) / 2) * (16 / step)).astype(
+            np.int32
+        )  # 1/16 pixel
         for index in np.argsort(-self._corners[:, :, 2].sum(1), kind="stable").tolist():
             cv2.fillConvexPoly(owner, grid[index], index, cv2.LINE_8, 4)
 

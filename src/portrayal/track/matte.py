@@ -43,7 +43,5 @@ def person_matte(rgb: Rgb, face: Face) -> Mask:
     guided = (cv2.ximgproc.guidedFilter(crop, sharp, 5, 0.002 * 255**2) - 0.1) / 0.8
     height, width = rgb.shape[:2]
     back = cv2.invertAffineTransform(to_crop)
-    return np.clip(
-        cv2.warpAffine(guided, back, (width, height), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE),
-        0, 1,
-    )  # fmt: skip
+    matte = cv2.warpAffine(guided, back, (width, height), borderMode=cv2.BORDER_REPLICATE)
+    return np.asarray(np.clip(matte, 0, 1), np.float32)

@@ -11,7 +11,7 @@ from portrayal.engines.puppet.eyes import Eyes
 from portrayal.engines.puppet.hidden import HiddenSide
 from portrayal.engines.puppet.mesh import HeadMesh
 from portrayal.engines.puppet.mouth import Mouth
-from portrayal.engines.puppet.plate import STILL, background_plate, blend, foreground, lay_over
+from portrayal.engines.puppet.plate import STILL, background_plate, foreground, lay_over
 from portrayal.engines.puppet.transfer import Target
 from portrayal.engines.puppet.warp import MeshWarp, sample
 from portrayal.track.face import Face
@@ -36,7 +36,7 @@ class Actor:
         stage = np.ascontiguousarray(rgb[self.window])
         self._mesh = replace(mesh, rest=mesh.rest - self.offset)
         self._warp = MeshWarp(mesh.triangles, (stage.shape[0], stage.shape[1]))
-        matte = np.ascontiguousarray(person_matte(rgb, face)[self.window])
+        matte = person_matte(rgb, face)[self.window]
         self._warp.place(self._mesh.rest)
         mobility = self._warp.per_vertex(mesh.mobility)
         self._reach = (mobility > 0)[..., None]  # leave a neighbour's face alone
@@ -51,8 +51,7 @@ class Actor:
         target = Target(_moved(target.pose, -self.offset), target.shape)
         self._warp.place(self._mesh.moved(self.face, target))
         canvas = lay_over(self._plate, sample(self._person, self._warp.back_to(self._mesh.rest)))
-        if not self._hidden.empty:
-            blend(canvas, sample(self._hidden.texture, self._warp.back_to_part(self._hidden.places)))
+        self._hidden.cover(canvas, self._warp, target.points)
         self._mouth.paint(canvas, target)
         self._eyes.paint(canvas, target)
         np.copyto(picture[self.window], canvas, where=self._reach)

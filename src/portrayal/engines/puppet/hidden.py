@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from portrayal.engines.puppet.plate import push_pull
+from portrayal.engines.puppet.plate import blend, push_pull
 from portrayal.engines.puppet.warp import MeshWarp, sample
 from portrayal.track.face import Face
 from portrayal.track.topology import MESH_POINTS, mean_face, triangles
@@ -19,7 +19,7 @@ AXIS = 0.8
 
 
 class HiddenSide:
-    """A layer that covers what the portrait does not show.
+    """A layer that covers what the portrait does not show, as far as a turned head shows it.
 
     The face is unrolled onto a cylinder about the head's axis, where its mirror image is a plain flip.
     texture: (N, N, 4) uint8, opaque where only the mirrored side was visible; places: (468, 2) where each
@@ -34,12 +34,27 @@ class HiddenSide:
         warp.place(np.column_stack([places, np.zeros(len(places))]).astype(np.float32))
         own = sample(rgb, warp.back_to(face.landmarks)).astype(np.float32)
         seen = _visible(face, matte, warp)
-        hidden = (1 - seen) * seen[:, ::-1]
+        hidden = (1 - seen) * seen[:, ::-1] * _feathered(warp.per_vertex(np.ones(MESH_POINTS, np.float32)))
         hidden = cv2.GaussianBlur(np.asarray(hidden, np.float32), (0, 0), size / 60)
+        self._facing = facing(face.landmarks)
         self.empty = bool(hidden.max() < 0.3)
         mirrored = own[:, ::-1] * _light(own, seen, size) / _light(own, seen, size)[:, ::-1]
         colour = np.clip(mirrored, 0, 255)
         self.texture = np.dstack([colour, 255 * hidden]).astype(np.uint8)
+
+
+    def cover(self, canvas: NDArray[np.uint8], warp: MeshWarp, points: Array) -> None:
+        """Lay the completed side over the canvas, in place, where the face at `points`, on which `warp` is
+        placed, shows more of it than the portrait does."""
+        if self.empty:
+            return
+        more = np.clip((facing(points) - self._facing - 0.08) / 0.2, 0, 1)
+        if not more.any():
+            return
+        layer = sample(self.texture, warp.back_to_part(self.places))
+        shown = cv2.blur(warp.per_triangle(more), (9, 9))
+        layer[..., 3] = (layer[..., 3] * shown).astype(np.uint8)
+        blend(canvas, layer)
 
 
 def _unrolled() -> Array:
@@ -49,16 +64,26 @@ def _unrolled() -> Array:
     return np.column_stack([angle * radius, mean[:, 1]]).astype(np.float32)
 
 
+def facing(points: Array) -> Array:
+    """(852,) how much each triangle of a face at (468+, 3) pixels looks at the viewer: 1 straight, 0 edge-on."""
+    corners = points[triangles()]
+    normal = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
+    return np.asarray(normal[:, 2] / np.maximum(np.linalg.norm(normal, axis=1), 1e-6), np.float32)
+
+
 def _visible(face: Face, matte: Array, warp: MeshWarp) -> Array:
     """How well each pixel of the unrolled face is seen in the portrait: 0 turned away, 1 facing."""
-    corners = face.landmarks[triangles()]
-    normal = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
-    facing = normal[:, 2] / np.maximum(np.linalg.norm(normal, axis=1), 1e-6)
-    centre = np.round(corners[:, :, :2].mean(1)).astype(int)
+    centre = np.round(face.landmarks[triangles(), :2].mean(1)).astype(int)
     height, width = matte.shape
     person = matte[centre[:, 1].clip(0, height - 1), centre[:, 0].clip(0, width - 1)]
-    seen = np.clip((facing - 0.12) / 0.3, 0, 1) * np.clip(person * 2 - 1, 0, 1)
+    seen = np.clip((facing(face.landmarks) - 0.05) / 0.2, 0, 1) * np.clip(person * 2 - 1, 0, 1)
     return warp.per_triangle(np.asarray(seen, np.float32))
+
+
+def _feathered(mask: Array) -> Array:
+    """A mask that rises softly from its outline inwards."""
+    inside = cv2.distanceTransform((mask > 0.5).astype(np.uint8), cv2.DIST_L2, 3)
+    return np.asarray(np.clip(inside / (0.05 * len(mask)), 0, 1), np.float32)
 
 
 def _light(own: Array, seen: Array, size: int) -> Array:

@@ -60,7 +60,7 @@ def foreground(rgb: Rgb, matte: Mask, plate: Rgb) -> tuple[Rgb, Rgb]:
     """The person's own colours, premultiplied, the matte as alpha: (H, W, 4); and the plate to lay it over.
 
     Chosen so that one over the other gives the picture back: matte * F + (1 - matte) * plate = picture. Where
-    no colour F can do that, over more than an outline (that would stay behind as a ghost), the plate gives way.
+    no colour F can do that, over more than an outline (it would stay behind as a ghost), the plate gives way.
     """
     alpha = np.round(255 * matte)[..., None].astype(np.float32)
     through = 1 - alpha / 255

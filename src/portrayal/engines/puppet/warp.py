@@ -13,8 +13,10 @@ Indices = NDArray[np.int32]
 
 #: The map is rasterised at about this many pixels along its longer side and interpolated to full size.
 MAP_SIZE = 320
-#: The affine map to a place that is in no picture.
-NOWHERE = np.array([[0, 0, -1e4, 0, 0, -1e4]], np.float32)
+#: Triangles lower than this many pixels of the map are kept within their source.
+THIN = 2.0
+#: A coordinate that is in no picture.
+NOWHERE = -1e4
 
 
 class BackwardMap(NamedTuple):
@@ -51,15 +53,15 @@ class MeshWarp:
         self._y = (np.arange(rows, dtype=np.float32) * self._step + centre)[:, None]
         self._owner = np.empty((rows, columns), np.int32)
         self._corners = np.empty((0, 3, 3), np.float32)
+        self._thin = np.empty(0, bool)
 
     def place(self, points: Array) -> None:
         """Put the mesh where its (V, 3) vertices now are: pixels, z away from the viewer."""
         self._corners = points[self._triangles]
+        self._thin = np.append(_height(self._corners) < THIN * self._step, False)
         owner, step = self._owner, self._step
         owner.fill(-1)
-        grid = np.round((self._corners[:, :, :2] - (step - 1) / 2) * (16 / step)).astype(
-            np.int32
-        )  # 1/16 pixel
+        grid = np.round((self._corners[:, :, :2] - (step - 1) / 2) * (16 / step)).astype(np.int32)  # 1/16 pixel
         for index in np.argsort(-self._corners[:, :, 2].sum(1), kind="stable").tolist():
             cv2.fillConvexPoly(owner, grid[index], index, cv2.LINE_8, 4)
 
@@ -68,25 +70,22 @@ class MeshWarp:
 
         Pixels outside the mesh map onto themselves.
         """
-        maps = self._affine(source)
-        return self._full(np.concatenate([maps, [[1, 0, 0, 0, 1, 0]]]).astype(np.float32))
+        return self._full(source[self._triangles, :2], np.array([1, 0, 0, 0, 1, 0], np.float32))
 
     def back_to_part(self, source: Array) -> BackwardMap:
         """As :meth:`back_to`, for a picture that has only the first vertices of the mesh: `source` (S, 2).
 
         Pixels that no triangle of these covers map to nowhere, far to the left.
         """
-        known = (self._triangles < len(source)).all(1)[:, None]
-        maps = np.where(known, self._affine(source), NOWHERE)
-        return self._full(np.concatenate([maps, NOWHERE]).astype(np.float32))
-
-    def _affine(self, source: Array) -> Array:
-        triangles = np.minimum(self._triangles, len(source) - 1)
-        return _affine(self._corners[:, :, :2], source[triangles, :2].astype(np.float32))
+        known = (self._triangles < len(source)).all(1)[:, None, None]
+        corners = np.where(known, source[np.minimum(self._triangles, len(source) - 1), :2], NOWHERE)
+        return self._full(corners, np.array([0, 0, NOWHERE, 0, 0, NOWHERE], np.float32))
 
     def per_triangle(self, values: Array) -> Array:
-        """Paint a (T,) value over each placed triangle, 0 elsewhere: (height, width)."""
-        painted = np.append(values, 0).astype(np.float32)[self._owner]
+        """Paint a value over each of the first placed triangles, 0 elsewhere: (height, width)."""
+        of = np.zeros(len(self._triangles) + 1, np.float32)
+        of[: len(values)] = values
+        painted = of[self._owner]
         size = (painted.shape[1] * self._step, painted.shape[0] * self._step)
         wide = cv2.resize(painted, size, interpolation=cv2.INTER_NEAREST)
         return np.ascontiguousarray(wide[: self._size[0], : self._size[1]])
@@ -95,11 +94,15 @@ class MeshWarp:
         """Spread a (V,) value of 0 or more over the placed mesh, 0 elsewhere: (height, width)."""
         return np.maximum(self.back_to_part(np.column_stack([values, values])).x, 0)
 
-    def _full(self, maps: Array) -> BackwardMap:
-        """Apply each triangle's map, then interpolate to full size, but never between two sides of a fold."""
+    def _full(self, corners: Array, elsewhere: Array) -> BackwardMap:
+        """Map each pixel from its triangle onto the (T, 3, 2) `corners`, or by the six numbers `elsewhere`; then
+        interpolate to full size, but never between two sides of a fold."""
+        corners = corners.astype(np.float32)
+        maps = np.concatenate([_affine(self._corners[:, :, :2], corners), elsewhere[None]])
         of = maps[self._owner]
         x = of[..., 0] * self._x + of[..., 1] * self._y + of[..., 2]
         y = of[..., 3] * self._x + of[..., 4] * self._y + of[..., 5]
+        self._confine(x, y, corners)
         folds = _folds(x, y, self._step)
         if self._step == 1:
             return BackwardMap(x, y, folds)
@@ -115,6 +118,16 @@ class MeshWarp:
         return BackwardMap(*full, np.ascontiguousarray(wide))
 
 
+    def _confine(self, x: Array, y: Array, corners: Array) -> None:
+        """Keep what thin triangles paint within their source, in place: read a pixel beside such a triangle,
+        as its painted edge is, its steep map points anywhere."""
+        rows, columns = np.nonzero(self._thin[self._owner])
+        owner = self._owner[rows, columns]
+        low, high = corners.min(1)[owner], corners.max(1)[owner]
+        x[rows, columns] = np.clip(x[rows, columns], low[:, 0], high[:, 0])
+        y[rows, columns] = np.clip(y[rows, columns], low[:, 1], high[:, 1])
+
+
 def _folds(x: Array, y: Array, step: int) -> NDArray[np.uint8]:
     """255 where neighbouring pixels come from places far apart."""
     limit = 6.0 * step
@@ -128,16 +141,22 @@ def _folds(x: Array, y: Array, step: int) -> NDArray[np.uint8]:
     return folds * np.uint8(255)
 
 
+def _height(corners: Array) -> Array:
+    """(T,) the smallest height of each triangle, pixels."""
+    u, v = corners[:, 1, :2] - corners[:, 0, :2], corners[:, 2, :2] - corners[:, 0, :2]
+    longest = np.sqrt(np.maximum.reduce([(u**2).sum(1), (v**2).sum(1), ((u - v) ** 2).sum(1)]))
+    return np.asarray(np.abs(u[:, 0] * v[:, 1] - u[:, 1] * v[:, 0]) / np.maximum(longest, 1e-6), np.float32)
+
+
 def _affine(target: Array, source: Array) -> Array:
     """(T, 6) coefficients that take each (T, 3, 2) target triangle onto its source."""
     a, b, c = target[:, 0], target[:, 1], target[:, 2]
     u, v = b - a, c - a
     area = u[:, 0] * v[:, 1] - u[:, 1] * v[:, 0]
-    edge_on = (np.abs(area) < 0.5)[:, None]  # a map of its own would be noise: shift the whole triangle
-    area = np.where(edge_on, 1, area[:, None])
+    area = np.where(np.abs(area) < 1e-3, np.copysign(1e-3, area), area)[:, None]
     p, q = source[:, 1] - source[:, 0], source[:, 2] - source[:, 0]
-    by_x = np.where(edge_on, [1, 0], (p * v[:, 1:] - q * u[:, 1:]) / area)
-    by_y = np.where(edge_on, [0, 1], (q * u[:, :1] - p * v[:, :1]) / area)
+    by_x = (p * v[:, 1:] - q * u[:, 1:]) / area
+    by_y = (q * u[:, :1] - p * v[:, :1]) / area
     constant = source[:, 0] - by_x * a[:, :1] - by_y * a[:, 1:]
     rows = [by_x[:, 0], by_y[:, 0], constant[:, 0], by_x[:, 1], by_y[:, 1], constant[:, 1]]
     return np.stack(rows, 1).astype(np.float32)

@@ -34,22 +34,24 @@ class Stopped(BaseException):
 
 @contextlib.contextmanager
 def stoppable() -> Iterator[None]:
-    """Signals that ask to stop raise :class:`Stopped`; those that the caller ignores stay ignored."""
+    """Signals that ask to stop raise :class:`Stopped`; those that the caller ignores stay ignored.
+
+    After one of them all are ignored, to the end of the process: nothing interrupts the cleaning up.
+    """
     if threading.current_thread() is not threading.main_thread():
         yield
         return
     before = {n: signal.getsignal(n) for n in _SIGNALS if signal.getsignal(n) is not signal.SIG_IGN}
-    try:
-        for number in before:
-            signal.signal(number, _stop)
-        yield
-    finally:
-        for number, handler in before.items():
+    for number in before:
+        signal.signal(number, _stop)
+    yield
+    for number, handler in before.items():
+        if signal.getsignal(number) is _stop:
             signal.signal(number, handler)
 
 
 def _stop(number: int, frame: FrameType | None) -> None:
-    for each in _SIGNALS:  # a second Ctrl-C must not interrupt the cleaning up
+    for each in _SIGNALS:
         signal.signal(each, signal.SIG_IGN)
     raise Stopped(number)
 
@@ -63,7 +65,7 @@ def exit_status(run: Callable[[], object], *, debug: bool) -> int:
     except SystemExit as error:
         return error.code if isinstance(error.code, int) else 1
     except BrokenPipeError:  # whoever read the output has gone; there is nobody to tell
-        _close_output()
+        close_output()
         return 0
     except BaseException as error:
         if debug:
@@ -101,7 +103,7 @@ def _missing_library(library: str) -> str:
     return f"this system lacks {library}: install it{hint}"
 
 
-def _close_output() -> None:
+def close_output() -> None:
     """Nothing more can be written; without this Python complains at its very end."""
     with contextlib.suppress(OSError, ValueError):
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from portrayal.cli.outcome import close_output
 from portrayal.errors import PortrayalError, UsageError
 
 if TYPE_CHECKING:
@@ -78,8 +79,12 @@ def stem(path: str) -> str:
 
 def say_path(path: str) -> None:
     """The path on stdout as the system has it, whatever characters are in it."""
-    sys.stdout.flush()
-    sys.stdout.buffer.write(os.fsencode(path) + b"\n")
+    try:
+        sys.stdout.flush()
+        sys.stdout.buffer.write(os.fsencode(path) + b"\n")
+        sys.stdout.flush()
+    except BrokenPipeError:  # nobody reads it, and the result is there
+        close_output()
 
 
 @contextmanager

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache, cached_property
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import cv2
 import numpy as np
@@ -23,8 +23,10 @@ Rgb = NDArray[np.uint8]
 Array = NDArray[np.float32]
 FaceChoice = Literal["largest", "left", "right"] | int
 
-#: A mesh whose rigid points miss the mean face by more than this (rms, eye distances) is no human face.
-MISFIT_LIMIT = 0.058
+#: A mesh whose rigid points miss the mean face by more than this (rms, eye distances) is no human face, ...
+MISFIT_LIMIT = 0.1
+#: ... nor by more than this where the detector's score is not over SURE: a dog, say.
+MISFIT_LIMIT_UNSURE, SURE = 0.05, 0.75
 #: How often a still, or the first frame of a video, is looked at; its landmarks have settled by then.
 LOOKS = 4
 #: Mean grey difference between two frames (24x24) that only a scene cut makes.
@@ -158,49 +160,61 @@ def find_faces(rgb: Rgb) -> list[Face]:
     picture is found by adding a margin.
     """
     with _lock, quiet():
-        faces: list[Face] = []
-        for box in [*_detections(rgb), _whole(rgb, 1.0), _whole(rgb, 1.6)]:
-            if faces and box[2] >= max(rgb.shape[:2]):
-                break  # the whole picture is the last resort
-            for face in _faces_in_crop(rgb, box):
-                if not any(_same(face, other) for other in faces):
-                    faces.append(face)
+        faces = _looked_at(rgb, _detections(rgb))
+        if not faces:  # the detector missed it: take the whole picture for its surroundings
+            faces = _looked_at(rgb, [_whole(rgb, 1.0), _whole(rgb, 1.6)])
     return sorted(faces, key=lambda f: f.centre[0])
 
 
-Square = tuple[float, float, float]  # centre x, centre y, side, in pixels
+class _Place(NamedTuple):
+    """A square that may show a face: centre and side in pixels, and how sure that is, 0 to 1."""
+
+    x: float
+    y: float
+    side: float
+    score: float
 
 
-def _whole(rgb: Rgb, factor: float) -> Square:
+def _whole(rgb: Rgb, factor: float) -> _Place:
     height, width = rgb.shape[:2]
-    return width / 2, height / 2, factor * max(height, width)
+    return _Place(width / 2, height / 2, factor * max(height, width), 0.0)
 
 
-def _detections(rgb: Rgb) -> list[Square]:
+def _detections(rgb: Rgb) -> list[_Place]:
     height, width = rgb.shape[:2]
     scale = min(1.0, 1280 / max(height, width))
     small = cv2.resize(rgb, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA) if scale < 1 else rgb
-    boxes = []
+    places = []
     for full_range in (0, 1):
         for found in _detector(full_range).process(np.ascontiguousarray(small)).detections or []:
             box = found.location_data.relative_bounding_box
+            x, y = (box.xmin + box.width / 2) * width, (box.ymin + box.height / 2) * height
             side = 2.0 * max(box.width * width, box.height * height)
-            boxes.append(((box.xmin + box.width / 2) * width, (box.ymin + box.height / 2) * height, side))
-    return boxes
+            places.append(_Place(x, y, side, float(found.score[0])))
+    return sorted(places, key=lambda place: -place.score)
 
 
-def _faces_in_crop(rgb: Rgb, square: Square) -> list[Face]:
-    x, y, side = square
-    if side < 16:
+def _looked_at(rgb: Rgb, places: list[_Place]) -> list[Face]:
+    """The faces found at these places, each once."""
+    faces: list[Face] = []
+    for place in places:
+        limit = MISFIT_LIMIT if place.score > SURE else MISFIT_LIMIT_UNSURE
+        for face in _faces_in_crop(rgb, place):
+            if face.misfit < limit and not any(_same(face, other) for other in faces):
+                faces.append(face)
+    return faces
+
+
+def _faces_in_crop(rgb: Rgb, place: _Place) -> list[Face]:
+    if place.side < 16:
         return []
-    crop, to_crop = square_crop(rgb, (x, y), side, int(np.clip(side, 256, 640)))
+    crop, to_crop = square_crop(rgb, (place.x, place.y), place.side, int(np.clip(place.side, 256, 640)))
     scale = np.float32(to_crop[0, 0])
     corner = np.array([*-to_crop[:, 2] / scale, 0], np.float32)
     graph = _still_mesh()
     graph.reset()
     looks = [_landmarks(graph, crop) for _ in range(LOOKS)]
-    faces = [Face(points / scale + corner) for points in looks[-1]]
-    return [f for f in faces if f.misfit < MISFIT_LIMIT]
+    return [Face(points / scale + corner) for points in looks[-1]]
 
 
 def _same(a: Face, b: Face) -> bool:

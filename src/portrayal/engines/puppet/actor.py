@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -39,7 +40,7 @@ class Actor:
         matte = person_matte(rgb, face)[self.window]
         self._warp.place(self._mesh.rest)
         mobility = self._warp.per_vertex(mesh.mobility)
-        self._reach = (mobility > 0)[..., None]  # leave a neighbour's face alone
+        self._reach = (mobility > 0).astype(np.uint8)  # leave a neighbour's face alone
         plate = background_plate(stage, matte, mobility)
         self._person, self._plate = foreground(stage, matte * np.clip(mobility / STILL, 0, 1), plate)
         self._hidden = HiddenSide(stage, self.face, matte)
@@ -54,7 +55,7 @@ class Actor:
         self._hidden.cover(canvas, self._warp, target.points)
         self._mouth.paint(canvas, target)
         self._eyes.paint(canvas, target)
-        np.copyto(picture[self.window], canvas, where=self._reach)
+        cv2.copyTo(canvas, self._reach, picture[self.window])
 
 
 def _moved(pose: HeadPose, by: NDArray[np.float32]) -> HeadPose:

@@ -1,0 +1,202 @@
+"""The puppet as a whole: what is driven is what a tracker sees in the result."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from portrayal import Driving, Motion, Portrait, load_engine
+from portrayal.errors import PortrayalError
+from portrayal.media.image import read_image
+from portrayal.media.write import write_video
+from portrayal.motion import SHAPE_INDEX, SHAPES, MotionFrame
+from portrayal.track.expression import coefficients
+from portrayal.track.face import Face, find_faces
+from portrayal.track.topology import CHIN, FOREHEAD, LIP_BOTTOM_INNER, LIP_TOP_INNER
+
+Rgb = np.ndarray
+
+
+@pytest.fixture(scope="module")
+def portrait(media: Path) -> Portrait:
+    return Portrait.open(media / "hopper.png")
+
+
+def act(portrait: Portrait, motion: Motion, **options: object) -> list[Rgb]:
+    return list(load_engine("puppet").animate(portrait, Driving.from_motion(motion), **options))
+
+
+def posed(**values: float) -> Motion:
+    """One frame of coefficients and head angles (pitch, yaw, roll)."""
+    angles = np.array([[values.pop(name, 0.0) for name in ("pitch", "yaw", "roll")]], np.float32)
+    row = np.zeros((1, len(SHAPES)), np.float32)
+    for name, value in values.items():
+        row[0, SHAPE_INDEX[name]] = value
+    return Motion.from_coefficients(Fraction(25), row, angles)
+
+
+def seen(portrait: Portrait, **values: float) -> Face:
+    (picture,) = act(portrait, posed(**values))
+    (face,) = find_faces(picture)
+    return face
+
+
+def opening(face: Face) -> float:
+    points = face.landmarks
+    return float(
+        np.linalg.norm(points[LIP_TOP_INNER] - points[LIP_BOTTOM_INNER])
+        / np.linalg.norm(points[FOREHEAD] - points[CHIN])
+    )
+
+
+def lid_gap(face: Face, top: int, bottom: int) -> float:
+    return float(face.shape[bottom, 1] - face.shape[top, 1])
+
+
+def test_at_rest_the_picture_is_the_portrait(portrait: Portrait) -> None:
+    (picture,) = act(portrait, posed())
+    difference = np.abs(picture.astype(int) - portrait.rgb)
+    assert difference.mean() < 1
+    assert np.percentile(difference, 99) <= 12
+
+
+@pytest.mark.parametrize(("axis", "name"), [(0, "pitch"), (1, "yaw"), (2, "roll")])
+def test_the_head_turns_as_told(portrait: Portrait, axis: int, name: str) -> None:
+    turns = [seen(portrait, **{name: angle}).pose.angles[axis] for angle in (-12.0, 12.0)]
+    assert turns[1] - turns[0] == pytest.approx(24, abs=8)
+    others = [i for i in range(3) if i != axis]
+    level = portrait.faces[0].pose.angles[others]
+    assert np.abs(seen(portrait, **{name: 12.0}).pose.angles[others] - level).max() < 4
+
+
+def test_the_background_stands_still_when_the_head_turns(portrait: Portrait) -> None:
+    (picture,) = act(portrait, posed(yaw=20, pitch=8))
+    margin = round(0.04 * min(portrait.size))
+    inner = np.zeros(picture.shape[:2], bool)
+    inner[margin:-margin, margin:-margin] = True
+    error = ((picture.astype(float) - portrait.rgb) ** 2)[~inner].mean()
+    assert 10 * np.log10(255**2 / max(error, 1e-9)) > 40
+    assert np.abs(picture.astype(int) - portrait.rgb).mean() > 2
+
+
+def test_the_mouth_opens_and_shows_what_is_inside(portrait: Portrait) -> None:
+    assert opening(seen(portrait, jawOpen=0.7)) > opening(portrait.faces[0]) + 0.08
+
+
+def test_a_jaw_that_opens_lengthens_the_chin(portrait: Portrait) -> None:
+    opened = seen(portrait, jawOpen=0.8).shape[CHIN, 1]
+    assert opened > portrait.faces[0].shape[CHIN, 1] + 0.04
+
+
+def test_one_eye_winks_and_the_other_stays_open(portrait: Portrait) -> None:
+    rest, wink = portrait.faces[0], seen(portrait, eyeBlinkLeft=1.0)
+    assert lid_gap(wink, 386, 374) < 0.6 * lid_gap(rest, 386, 374)
+    assert lid_gap(wink, 159, 145) > 0.8 * lid_gap(rest, 159, 145)
+
+
+def test_gaze_moves_the_irises(portrait: Portrait) -> None:
+    def iris(face: Face) -> float:
+        corners, centre = face.shape[[33, 133], 0], face.shape[468, 0]
+        return float((centre - corners[0]) / (corners[1] - corners[0]))
+
+    left = iris(seen(portrait, eyeLookOutLeft=0.8, eyeLookInRight=0.8))
+    right = iris(seen(portrait, eyeLookInLeft=0.8, eyeLookOutRight=0.8))
+    assert left - right > 0.1
+
+
+def test_strength_scales_the_motion(portrait: Portrait) -> None:
+    rest = opening(portrait.faces[0])
+    weak, strong = (
+        opening(find_faces(act(portrait, posed(jawOpen=0.6), strength=s)[0])[0]) - rest for s in (0.5, 1.0)
+    )
+    assert 0.2 * strong < weak < 0.8 * strong
+
+
+def test_the_same_face_drives_itself(portrait: Portrait) -> None:
+    frames = act(portrait, posed(jawOpen=0.5, yaw=10, mouthSmileLeft=0.6, mouthSmileRight=0.6))
+    driving = Driving.from_frames(lambda: iter([portrait.rgb, portrait.rgb, *frames]), Fraction(25))
+    clip = load_engine("puppet").animate(portrait, driving, smooth=0, reference_frame=0)
+    (truth,), (made,) = find_faces(frames[0]), find_faces(list(clip)[-1])
+    error = np.linalg.norm((made.landmarks - truth.landmarks)[:468, :2], axis=1).mean()
+    still = np.linalg.norm((portrait.faces[0].landmarks - truth.landmarks)[:468, :2], axis=1).mean()
+    assert error < 0.35 * still
+
+
+def test_frames_come_one_for_one_and_the_same_each_time(portrait: Portrait) -> None:
+    motion = Motion.from_frames(Fraction(25), [MotionFrame(rotation=np.float32([i, 0, 0])) for i in range(5)])
+    first, second = act(portrait, motion), act(portrait, motion)
+    assert len(first) == 5
+    assert all(np.array_equal(a, b) for a, b in zip(first, second, strict=True))
+
+
+def test_a_reference_frame_beyond_the_driving_is_an_error(portrait: Portrait, media: Path) -> None:
+    clip = load_engine("puppet").animate(portrait, Driving.open(media / "talk.mp4"), reference_frame=99)
+    with pytest.raises(PortrayalError, match="reference-frame 99"):
+        list(clip)
+
+
+def test_the_reference_is_the_frame_most_like_the_portrait(portrait: Portrait) -> None:
+    (open_mouth,) = act(portrait, posed(jawOpen=0.7))
+    driving = Driving.from_frames(lambda: iter([open_mouth] * 3 + [portrait.rgb] * 3), Fraction(25))
+    frames = list(load_engine("puppet").animate(portrait, driving, smooth=0))
+    assert opening(find_faces(frames[0])[0]) > opening(find_faces(frames[-1])[0]) + 0.06
+    assert opening(find_faces(frames[-1])[0]) == pytest.approx(opening(portrait.faces[0]), abs=0.02)
+
+
+def test_absolute_takes_the_drivings_own_expression(portrait: Portrait) -> None:
+    (open_mouth,) = act(portrait, posed(jawOpen=0.7))
+    driving = Driving.from_frames(lambda: iter([open_mouth] * 3), Fraction(25))
+    engine = load_engine("puppet")
+    relative = list(engine.animate(portrait, driving))[-1]
+    absolute = list(engine.animate(portrait, driving, absolute=True))[-1]
+    assert opening(find_faces(relative)[0]) < 0.04
+    assert opening(find_faces(absolute)[0]) > 0.06
+
+
+@pytest.fixture(scope="module")
+def group(media: Path) -> Rgb:
+    one = read_image(media / "hopper.png").rgb
+    return np.hstack([one, one[:, ::-1]])
+
+
+def test_all_faces_of_a_group_act_or_only_the_one_that_is_named(group: Rgb) -> None:
+    (both,) = act(Portrait.from_array(group, face="all"), posed(jawOpen=0.7))
+    (right,) = act(Portrait.from_array(group, face="right"), posed(jawOpen=0.7))
+    middle = group.shape[1] // 2
+    assert all(opening(face) > 0.08 for face in find_faces(both))
+    assert opening(find_faces(right)[1]) > 0.08
+    assert np.abs(right[:, : middle - 40].astype(int) - group[:, : middle - 40]).mean() < 0.5
+
+
+def test_a_portrait_that_is_a_video_keeps_its_motion_and_takes_the_expression(media: Path) -> None:
+    portrait = Portrait.open(media / "talk.mp4")
+    row = np.zeros((12, len(SHAPES)), np.float32)
+    row[:, SHAPE_INDEX["jawOpen"]] = 0.7
+    frames = act(portrait, Motion.from_coefficients(Fraction(12), row))
+    assert portrait.video is not None
+    pairs = [(find_faces(a)[0], find_faces(b)[0]) for a, b in zip(frames, portrait.video, strict=True)]
+    for made, own in pairs[::4]:
+        assert opening(made) > opening(own) + 0.05
+        assert np.abs(made.pose.pivot - own.pose.pivot)[:2].max() < 0.12 * own.pose.scale
+
+
+def test_a_driving_that_loses_its_face_holds_and_goes_on(portrait: Portrait, tmp_path: Path) -> None:
+    lost = np.full_like(portrait.rgb, 90)
+    shots = [portrait.rgb] * 4 + [lost] * 3 + [portrait.rgb] * 4
+    write_video(tmp_path / "gap.mp4", iter(shots), Fraction(25))
+    frames = list(load_engine("puppet").animate(portrait, Driving.open(tmp_path / "gap.mp4")))
+    assert len(frames) == len(shots)
+    steps = [np.abs(a.astype(int) - b).mean() for a, b in zip(frames, frames[1:], strict=False)]
+    assert max(steps) < 3
+
+
+def test_what_a_face_does_is_read_back_from_the_picture(portrait: Portrait) -> None:
+    rest = coefficients(find_faces(portrait.rgb)[0].pose_free_shape)
+    smile = coefficients(seen(portrait, mouthSmileLeft=0.9, mouthSmileRight=0.9).pose_free_shape) - rest
+    assert smile[SHAPE_INDEX["mouthSmileLeft"]] > 0.3
+    assert smile[SHAPE_INDEX["mouthSmileRight"]] > 0.3
+    jaw = coefficients(seen(portrait, jawOpen=0.8).pose_free_shape) - rest
+    assert jaw[SHAPE_INDEX["jawOpen"]] > 0.4

@@ -1,0 +1,122 @@
+"""Triangles carried from one place to another."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+import pytest
+
+from portrayal.engines.puppet.plate import background_plate, foreground, lay_over, push_pull
+from portrayal.engines.puppet.warp import NOWHERE, MeshWarp, sample
+
+SIZE = (90, 120)
+
+
+def grid(columns: int = 9, rows: int = 7, height: int = 90, width: int = 120) -> tuple[np.ndarray, np.ndarray]:
+    """Vertices (V, 3) over the whole picture and beyond its edges, and triangles between them."""
+    x, y = np.meshgrid(np.linspace(-5, width + 5, columns), np.linspace(-5, height + 5, rows))
+    vertices = np.stack([x.ravel(), y.ravel(), np.zeros(x.size)], 1).astype(np.float32)
+    corner = (np.arange(rows - 1)[:, None] * columns + np.arange(columns - 1)).ravel()
+    one = np.stack([corner, corner + 1, corner + columns], 1)
+    two = np.stack([corner + 1, corner + columns + 1, corner + columns], 1)
+    return vertices, np.concatenate([one, two]).astype(np.int32)
+
+
+@pytest.fixture
+def picture() -> np.ndarray:
+    noise = np.random.default_rng(1).integers(0, 255, (*SIZE, 3)).astype(np.uint8)
+    return cv2.GaussianBlur(noise, (0, 0), 3)
+
+
+def test_a_mesh_at_rest_gives_the_picture_back(picture: np.ndarray) -> None:
+    vertices, triangles = grid()
+    warp = MeshWarp(triangles, SIZE)
+    warp.place(vertices)
+    assert np.abs(sample(picture, warp.back_to(vertices)).astype(int) - picture).max() <= 1
+
+
+@pytest.mark.parametrize("factor", [1, 5])
+def test_an_affine_motion_of_the_mesh_is_an_affine_warp_of_the_picture(factor: int) -> None:
+    height, width = SIZE[0] * factor, SIZE[1] * factor  # the larger one is interpolated from a coarse map
+    y, x = np.mgrid[:height, :width].astype(np.float32)
+    vertices, triangles = grid(height=height, width=width)
+    matrix = np.array([[0.98, 0.17, 3], [-0.17, 0.98, 8]], np.float32)
+    moved = vertices.copy()
+    moved[:, :2] = vertices[:, :2] @ matrix[:, :2].T + matrix[:, 2]
+    warp = MeshWarp(triangles, (height, width))
+    warp.place(moved)
+    found = warp.back_to(vertices)
+    inverse = cv2.invertAffineTransform(matrix)
+    expected_x = inverse[0, 0] * x + inverse[0, 1] * y + inverse[0, 2]
+    middle = np.s_[height // 4 : -height // 4, width // 4 : -width // 4]
+    assert np.abs(found.x - expected_x)[middle].max() < 0.01
+    assert not found.folds[middle].any()
+
+
+def test_what_is_nearer_hides_what_is_behind_it() -> None:
+    square = np.array([[20, 20], [80, 20], [80, 70], [20, 70]], np.float32)
+    triangles = np.array([[0, 1, 2], [0, 2, 3], [4, 5, 6], [4, 6, 7]], np.int32)
+    far = np.column_stack([square, np.full(4, 5.0)])
+    near = np.column_stack([square + (15, 0), np.full(4, -5.0)])
+    for order in ([far, near], [near, far]):
+        points = np.concatenate(order).astype(np.float32)
+        warp = MeshWarp(triangles, SIZE)
+        warp.place(points)
+        depth = warp.per_vertex(np.where(points[:, 2] < 0, 1.0, 2.0).astype(np.float32))
+        assert depth[45, 50] == pytest.approx(1)
+        assert depth[45, 25] == pytest.approx(2)
+        assert depth[5, 5] == 0
+
+
+def test_a_part_of_the_mesh_maps_to_its_own_picture_and_the_rest_to_nowhere() -> None:
+    vertices, triangles = grid()
+    warp = MeshWarp(triangles, SIZE)
+    warp.place(vertices)
+    found = warp.back_to_part(vertices[:27, :2] * 2)  # three rows of nine
+    assert found.x[10, 60] == pytest.approx(120, abs=0.1)
+    assert found.x[80, 60] == NOWHERE
+
+
+def test_a_triangle_seen_edge_on_points_into_its_own_source() -> None:
+    vertices, triangles = grid()
+    squeezed = vertices.copy()
+    squeezed[:, 0] = 60 + (vertices[:, 0] - 60) * 0.005
+    warp = MeshWarp(triangles, SIZE)
+    warp.place(squeezed)
+    found = warp.back_to(vertices)
+    covered = np.abs(found.x - np.arange(SIZE[1])) > 0.5
+    assert covered.any()
+    assert found.x[covered].min() >= -5.01
+    assert found.x[covered].max() <= 125.01
+
+
+def test_push_pull_keeps_the_known_and_fills_the_rest_between(picture: np.ndarray) -> None:
+    known = np.ones(SIZE, np.float32)
+    known[30:60, 40:80] = 0
+    ramp = np.tile(np.linspace(0, 200, SIZE[1], dtype=np.float32)[None, :, None], (SIZE[0], 1, 3))
+    damaged = ramp * known[..., None]
+    filled = push_pull(damaged, known)
+    assert np.array_equal(filled[known > 0], ramp[known > 0])
+    assert np.abs(filled - ramp).max() < 45
+    assert np.isfinite(filled).all()
+
+
+def test_person_and_background_make_up_the_picture_again(picture: np.ndarray) -> None:
+    y, x = np.mgrid[: SIZE[0], : SIZE[1]]
+    matte = np.clip((30 - np.hypot(x - 60, y - 45)) / 4 + 0.5, 0, 1).astype(np.float32)
+    plate = background_plate(picture, matte, np.ones(SIZE, np.float32))
+    person, plate = foreground(picture, matte, plate)
+    difference = np.abs(lay_over(plate, person).astype(int) - picture)
+    assert np.median(difference) <= 1
+    assert np.percentile(difference, 98) <= 3
+    far = np.hypot(x - 60, y - 45) > 40
+    assert np.array_equal(plate[far], picture[far])
+
+
+def test_what_does_not_move_is_left_in_the_background(picture: np.ndarray) -> None:
+    matte = np.ones(SIZE, np.float32)
+    mobility = np.zeros(SIZE, np.float32)
+    mobility[:40] = 1
+    plate = background_plate(picture, matte, mobility)
+    assert np.array_equal(plate[50:], picture[50:])
+    assert not np.array_equal(plate[:30], picture[:30])

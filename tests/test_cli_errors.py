@@ -32,7 +32,9 @@ def bad(tmp_path_factory: pytest.TempPathFactory, media: Path) -> Path:
     (folder / "folder").mkdir()
     (folder / "empty.mp4").touch()
     (folder / "text.mp4").write_text("This is no video.\n" * 50)
-    (folder / "cut.mp4").write_bytes((media / "talk.mp4").read_bytes()[:20_000])
+    whole = (media / "talk.mp4").read_bytes()
+    (folder / "cut.mp4").write_bytes(whole[:9_000])
+    (folder / "half.mp4").write_bytes(whole[: len(whole) * 3 // 4])
     (folder / "cut.png").write_bytes((media / "hopper.png").read_bytes()[:20_000])
     (folder / "silent.wav").write_bytes(wav(voice(0)))
     (folder / "broken.yaml").write_text("keys: [{at: 0, jaw-opne: 1}]")
@@ -79,6 +81,7 @@ def untouched(target: Path, *others: str) -> None:
         ("empty.mp4", "empty.mp4: the file is empty"),
         ("text.mp4", "text.mp4: not a video"),
         ("cut.mp4", "cut.mp4: no picture in the video can be read"),
+        ("half.mp4", "half.mp4: the video is cut short"),
         ("cut.png", "cut.png: the picture is cut short or damaged"),
         ("tiny.png", "tiny.png: no face found in 8x8 pixels"),
         ("scenery.png", "scenery.png: no face found in 128x128 pixels"),
@@ -103,6 +106,7 @@ def test_portraits_that_cannot_be_used(
         ("empty.mp4", "empty.mp4: the file is empty"),
         ("text.mp4", "text.mp4: not a video"),
         ("cut.mp4", "cut.mp4: no picture in the video can be read"),
+        ("half.mp4", "half.mp4: the video is cut short"),
         ("silent.wav", "silent.wav: "),
         ("scenery.mp4", "scenery.mp4: no face found in any frame"),
         ("scenery.png", "scenery.png: no face found"),

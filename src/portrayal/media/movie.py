@@ -45,6 +45,8 @@ class Movie:
             first = next(decoded(container, stream), None)
             if first is None:
                 raise PortrayalError(f"{shown(path)}: no picture in the video can be read")
+            if _is_cut_short(container, stream):
+                raise PortrayalError(f"{shown(path)}: the video is cut short; its end is missing")
             self._turns = _quarter_turns(first)
             self._coded = _scaled(first.width, first.height, stream.sample_aspect_ratio, size)
             start = stream_start(stream)
@@ -156,7 +158,7 @@ def _timing(path: Path, container: Any, stream: Any, zero: Fraction) -> tuple[Fr
     """(rate, duration in seconds) of a video stream, by its index or, where that is no help, its packets."""
     told = stream_rate(stream.average_rate, stream.base_rate, stream.guessed_rate)
     even = stream.average_rate == stream.base_rate
-    if even and stream.duration and _index_is_whole(container, stream):
+    if even and stream.duration and stream.frames and len(stream.index_entries):
         return told, Fraction(stream.duration) * stream.time_base
     stamps = _stamps(path)
     if any(pts is None for pts, _ in stamps):
@@ -167,13 +169,13 @@ def _timing(path: Path, container: Any, stream: Any, zero: Fraction) -> tuple[Fr
     return rate, last + (length or 1 / rate)
 
 
-def _index_is_whole(container: Any, stream: Any) -> bool:
-    """Whether the file has an index of frames, and all of them: not so in a file cut short."""
+def _is_cut_short(container: Any, stream: Any) -> bool:
+    """Whether the file's index names frames beyond its end."""
     count = len(stream.index_entries)
     if count == 0 or not stream.frames:
         return False
     last = stream.index_entries[count - 1]
-    return bool(last.pos + last.size <= container.size)
+    return bool(last.pos + last.size > container.size)
 
 
 def _stamps(path: Path) -> list[tuple[Any, int]]:

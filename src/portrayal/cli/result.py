@@ -97,14 +97,21 @@ def progress(total: int | None, *, quiet: bool) -> Iterator[Callable[[int], obje
         yield lambda done: None
         return
     from rich.console import Console
-    from rich.progress import BarColumn, Progress, ProgressColumn, Task, TextColumn, TimeRemainingColumn
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        ProgressColumn,
+        Task,
+        TimeRemainingColumn,
+    )
     from rich.text import Text
 
     class Rate(ProgressColumn):
         def render(self, task: Task) -> Text:
             return Text(f"{task.speed:.1f} fps" if task.speed else "")
 
-    columns = (BarColumn(), TextColumn("{task.completed}/{task.total}"), Rate(), TimeRemainingColumn())
+    columns = (BarColumn(), MofNCompleteColumn(), Rate(), TimeRemainingColumn())
     with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
         task = bar.add_task("frames", total=total)
         yield lambda done: bar.update(task, completed=done)

@@ -24,11 +24,13 @@ def prefetch(items: Iterable[T], depth: int = 8) -> Iterator[T]:
     def produce() -> None:
         source = iter(items)
         try:
-            all(_put(ready, item, stop) for item in source)
+            try:
+                all(_put(ready, item, stop) for item in source)
+            finally:
+                getattr(source, "close", lambda: None)()
         except BaseException as error:
             failure.append(error)
         finally:
-            getattr(source, "close", lambda: None)()
             _put(ready, _END, stop)
 
     thread = threading.Thread(target=produce, daemon=True)

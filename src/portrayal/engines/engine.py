@@ -39,7 +39,7 @@ class EngineOptions(BaseModel):
     reference_frame: Annotated[int, Field(ge=0)] | Literal["auto", "neutral"] = Field(
         "auto",
         description="Driving frame that counts as neutral: its number, 'auto' (closest to the portrait's own "
-        "expression) or 'neutral' (no frame: a neutral face)",
+        "expression) or 'neutral' (closest to a neutral face)",
     )
     absolute: bool = Field(
         False, description="The driving's own expression, not its change since the reference frame"

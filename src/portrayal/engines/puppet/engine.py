@@ -16,7 +16,6 @@ from portrayal.engines.puppet.transfer import Transfer
 from portrayal.engines.puppet.video import MovingActor, render_video
 from portrayal.motion import MotionFrame
 from portrayal.prefetch import prefetch
-from portrayal.track.expression import coefficients
 
 if TYPE_CHECKING:
     from portrayal.driving import Driving
@@ -76,9 +75,5 @@ def referenced(
     portrait: Portrait, driving: Driving, options: PuppetOptions
 ) -> tuple[MotionFrame | None, Iterator[MotionFrame]]:
     """The driving's reference frame and its frames, from the first on."""
-    face = portrait.faces[0]
     ahead = int(LOOK_AHEAD * driving.fps)
-    frames = driving.smoothed(options.smooth)
-    return with_reference(
-        frames, options.reference_frame, coefficients(face.pose_free_shape), face.pose.angles, ahead
-    )
+    return with_reference(driving.smoothed(options.smooth), options.reference_frame, portrait.faces[0], ahead)

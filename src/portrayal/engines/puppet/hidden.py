@@ -65,7 +65,7 @@ def _unrolled() -> Array:
 
 
 def facing(points: Array) -> Array:
-    """(852,) how much each triangle of a face at (468+, 3) pixels looks at the viewer: 1 straight, 0 edge-on."""
+    """(852,) how much each triangle of a face, (468+, 3), looks at the viewer: 1 straight, 0 edge-on."""
     corners = points[triangles()]
     normal = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
     return np.asarray(normal[:, 2] / np.maximum(np.linalg.norm(normal, axis=1), 1e-6), np.float32)

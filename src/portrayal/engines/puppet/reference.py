@@ -7,10 +7,12 @@ from itertools import chain, islice
 from typing import Literal
 
 import numpy as np
-from numpy.typing import NDArray
 
 from portrayal.errors import PortrayalError
 from portrayal.motion import SHAPES, MotionFrame
+from portrayal.track.face import Face
+from portrayal.track.motion import to_motion
+from portrayal.track.topology import LIP_BOTTOM_INNER, LIP_TOP_INNER
 
 Choice = int | Literal["auto", "neutral"]
 
@@ -22,38 +24,44 @@ _WEIGHT = np.array(
     ],
     np.float32,
 )
+#: Gap between the lips (eye distances) that counts as much as a full coefficient: shut is shut.
+_GAP = 0.03
+NEUTRAL = MotionFrame()
 #: Head turn (degrees) that counts as much as a full coefficient.
 _TURN = 25.0
 
 
 def with_reference(
-    frames: Iterable[MotionFrame],
-    choice: Choice,
-    portrait: NDArray[np.float32],
-    angles: NDArray[np.float32],
-    ahead: int,
+    frames: Iterable[MotionFrame], choice: Choice, portrait: Face, ahead: int
 ) -> tuple[MotionFrame | None, Iterator[MotionFrame]]:
     """The reference frame, and all frames from the first on.
 
-    choice: a frame number; "auto": the one closest to the portrait's own (52,) coefficients and (3,) head
-    angles; "neutral": the one closest to a neutral face. At most `ahead` frames are looked at. The reference
-    is None when the motion was not tracked from pictures: it is relative to a neutral face already.
+    choice: a frame number; "auto": the one closest to the portrait's own expression and head angles;
+    "neutral": the one closest to a neutral face. At most `ahead` frames are looked at. The reference is None
+    when the motion was not tracked from pictures: it is relative to a neutral face already.
     """
     stream = iter(frames)
     head = list(islice(stream, choice + 1 if isinstance(choice, int) else ahead))
     if isinstance(choice, int):
-        if choice >= len(head) or choice < 0:
+        if choice >= len(head):
             raise PortrayalError(
                 f"--reference-frame {choice}: the driving has {len(head)} frames, counted from 0"
             )
         return (head[choice] if head[choice].shape is not None else None), chain(head, stream)
     seen = [f for f in head if f.tracked and f.shape is not None]
-    wanted = portrait if choice == "auto" else np.zeros_like(portrait)
-    facing = angles if choice == "auto" else np.zeros_like(angles)
+    wanted = to_motion(portrait, portrait.pose) if choice == "auto" else NEUTRAL
+    return min(seen, key=lambda frame: _distance(frame, wanted), default=None), chain(head, stream)
 
-    def distance(frame: MotionFrame) -> float:
-        expression = _WEIGHT * (frame.coefficients - wanted)
-        turn = (frame.rotation - facing) / _TURN
-        return float((expression**2).sum() + (turn**2).sum())
 
-    return min(seen, key=distance, default=None), chain(head, stream)
+def _distance(a: MotionFrame, b: MotionFrame) -> float:
+    """How different two frames look, apart from whose face it is."""
+    expression = _WEIGHT * (a.coefficients - b.coefficients)
+    turn = (a.rotation - b.rotation) / _TURN
+    gap = (_lip_gap(a) - _lip_gap(b)) / _GAP
+    return float((expression**2).sum() + (turn**2).sum() + gap**2)
+
+
+def _lip_gap(frame: MotionFrame) -> float:
+    if frame.shape is None:
+        return 0.0
+    return float(frame.shape[LIP_BOTTOM_INNER, 1] - frame.shape[LIP_TOP_INNER, 1])

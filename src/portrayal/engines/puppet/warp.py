@@ -30,7 +30,7 @@ class BackwardMap(NamedTuple):
 
 def sample(picture: NDArray[np.uint8], where: BackwardMap) -> NDArray[np.uint8]:
     """The picture, warped; edges that the warp itself makes are softened by a pixel."""
-    warped = cv2.remap(picture, where.x, where.y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    warped = cv2.remap(picture, where.x, where.y, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
     if where.folds.any():
         cv2.copyTo(cv2.GaussianBlur(warped, (3, 3), 0), where.folds, warped)
     return np.asarray(warped, np.uint8)
@@ -61,7 +61,8 @@ class MeshWarp:
         self._thin = np.append(_height(self._corners) < THIN * self._step, False)
         owner, step = self._owner, self._step
         owner.fill(-1)
-        grid = np.round((self._corners[:, :, :2] - (step - 1) / 2) * (16 / step)).astype(np.int32)  # 1/16 pixel
+        in_map = (self._corners[:, :, :2] - (step - 1) / 2) / step
+        grid = np.round(in_map * 16).astype(np.int32)  # fillConvexPoly takes 1/16 pixels
         for index in np.argsort(-self._corners[:, :, 2].sum(1), kind="stable").tolist():
             cv2.fillConvexPoly(owner, grid[index], index, cv2.LINE_8, 4)
 
@@ -95,8 +96,8 @@ class MeshWarp:
         return np.maximum(self.back_to_part(np.column_stack([values, values])).x, 0)
 
     def _full(self, corners: Array, elsewhere: Array) -> BackwardMap:
-        """Map each pixel from its triangle onto the (T, 3, 2) `corners`, or by the six numbers `elsewhere`; then
-        interpolate to full size, but never between two sides of a fold."""
+        """Map each pixel from its triangle onto the (T, 3, 2) `corners`, or by the six numbers `elsewhere`;
+        then interpolate to full size, but never between two sides of a fold."""
         corners = corners.astype(np.float32)
         maps = np.concatenate([_affine(self._corners[:, :, :2], corners), elsewhere[None]])
         of = maps[self._owner]

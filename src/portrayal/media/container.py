@@ -9,6 +9,7 @@ from __future__ import annotations
 import io
 import os
 import re
+from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
 from fractions import Fraction
@@ -113,6 +114,8 @@ def only(container: InputContainer, stream: Any) -> Any:
 
 def decoded(container: InputContainer, stream: Any) -> Iterator[Any]:
     """The frames of a stream, without those that are damaged; ends where the file breaks off."""
+    untimed = stream.type == "video" and container.format.name == "avi"
+    slots: deque[int | None] = deque()
     packets = container.demux(stream)
     while True:
         try:
@@ -121,15 +124,22 @@ def decoded(container: InputContainer, stream: Any) -> Iterator[Any]:
             return
         except av.FFmpegError:
             break
-        yield from _good_frames(stream, packet)
-    yield from _good_frames(stream, None)
+        if untimed and packet.size:
+            slots.append(packet.dts)
+        yield from _good_frames(stream, packet, slots)
+    yield from _good_frames(stream, None, slots)
 
 
-def _good_frames(stream: Any, packet: Any) -> Iterator[Any]:
+def _good_frames(stream: Any, packet: Any, slots: deque[int | None]) -> Iterator[Any]:
+    """slots: times for the coming frames, where the file has none: AVI counts packets, not pictures."""
     try:
         frames = stream.codec_context.decode(packet)
     except av.FFmpegError as error:
         if isinstance(error, MemoryError):
             raise
         return
-    yield from (frame for frame in frames if not frame.is_corrupt)
+    for frame in frames:
+        if slots:
+            frame.pts = slots.popleft()
+        if not frame.is_corrupt:
+            yield frame

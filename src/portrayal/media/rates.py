@@ -45,13 +45,19 @@ def stream_rate(average: Fraction | None, base: Fraction | None, guessed: Fracti
     if rate is None:
         return base or guessed or DEFAULT
     if rate == base:
-        return rate
+        return _ntsc(rate) or rate
     near = next((s for s in STANDARD if abs(rate / s - 1) < Fraction(3, 10000)), None)
     if near is not None:
         return near
     if base is not None and base <= 120 and rate < base <= rate * Fraction(10, 9):
         return base
     return rate.limit_denominator(1001)
+
+
+def _ntsc(rate: Fraction) -> Fraction | None:
+    """n·1000/1001 where the rate is that but for rounding (Matroska holds a frame's nanoseconds)."""
+    near = Fraction(round(rate * Fraction(1001, 1000)) * 1000, 1001)
+    return near if abs(rate - near) < near / 10**6 else None
 
 
 def _sane(rate: Any) -> Fraction | None:

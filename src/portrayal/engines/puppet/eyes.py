@@ -2,21 +2,191 @@
 
 from __future__ import annotations
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from portrayal.engines.puppet.eye_find import find_edges, find_iris
+from portrayal.engines.puppet.eye_geometry import (
+    BOTTOM,
+    BRIDGE,
+    CREASE,
+    OUTER_BOTTOM,
+    OUTER_TOP,
+    RIM,
+    TOP,
+    Anatomy,
+    Array,
+    Box,
+    Frame,
+    Lids,
+    Region,
+    Side,
+    iris_points,
+    loops,
+    region,
+    rigid_map,
+)
+from portrayal.engines.puppet.eyeball import Eyeball, lid_shade
+from portrayal.engines.puppet.lid_skin import LidSkin
 from portrayal.engines.puppet.transfer import Target
 from portrayal.track.face import Face
+
+Rgb = NDArray[np.uint8]
+
+#: Lid skin stretched by less than the first is the picture's own, by more than the second is made.
+STRETCH = (1.15, 1.9)
+#: How dark the line is where the lids meet, and its half thickness in eye distances.
+LINE, LINE_REACH = 0.45, 0.008
+#: Darkest and tint of that line: skin in shadow is redder.
+_LINE_TINT = np.array([0.75, 1.0, 1.05], np.float32)
 
 
 class Eyes:
     """Paints one portrait's eyes.
 
-    rgb: (H, W, 3) uint8; face: its landmarks in the same pixels.
+    rgb: (H, W, 3) uint8; face: its landmarks in the same pixels. The skin from brow to cheek is taken from
+    the picture and drawn anew around lids that slide over an eyeball; what the picture hides is completed.
     """
 
-    def __init__(self, rgb: NDArray[np.uint8], face: Face) -> None:
-        self._face = face
+    def __init__(self, rgb: Rgb, face: Face) -> None:
+        self._eyes = [_Eye(rgb, face, side) for side in ("right", "left")]
 
-    def paint(self, canvas: NDArray[np.uint8], target: Target) -> None:
+    def paint(self, canvas: Rgb, target: Target) -> None:
         """Paint into `canvas` ((H, W, 3) uint8, the warped portrait), in place."""
+        for eye in self._eyes:
+            eye.paint(canvas, target)
+
+
+class _Eye:
+    def __init__(self, rgb: Rgb, face: Face, side: Side) -> None:
+        self._rgb, self._face, self._side = rgb, face, side
+        self._anatomy = anatomy = Anatomy(face, side)
+        disc = find_iris(rgb, face, anatomy)
+        anatomy.offsets = find_edges(rgb, anatomy, disc)
+        self._rest = anatomy.rest
+        self._gap = self._rest.curves[BOTTOM - 1, :, 1] - self._rest.curves[TOP - 1, :, 1]
+        box = _bounds(anatomy.frame, self._rest.curves, 3 + int(0.06 * face.pose.scale), rgb.shape)
+        self._box: Box = box or (0, 0, 1, 1)
+        self._corner = np.array(self._box[:2], np.float32)
+        self._ball = Eyeball(rgb, self._box, anatomy, disc)
+        self._skin = LidSkin(rgb, self._box, anatomy)
+        self._inset = 0.004 + 1.2 / face.pose.scale
+        corners = face.shape[loops(side)[TOP - 1, [0, -1]]]
+        below = corners.mean(0) + np.array([0, 0.2, 0], np.float32)
+        self._plane = np.stack([*corners, below]).astype(np.float32)
+
+    def paint(self, canvas: Rgb, target: Target) -> None:
+        frame, lids = self._anatomy.moved(target)
+        box = _bounds(frame, lids.curves, 2, canvas.shape)
+        if box is None:
+            return
+        closed = 1 - min(lids.openness, 1.0)
+        rows = region(self._rest.curves, lids.curves, closed, self._inset)
+        x, y = frame.grid(box)
+        column = rows.column(x)
+        at = rows.y[:, column]
+        painted = self._lids(rows, column, at, x, y, closed)
+        opening = _opening(at[TOP], at[BOTTOM], y, frame.scale)
+        if opening.any():
+            painted += opening[..., None] * (self._eyeball(target, lids, at, y, box) - painted)
+        weight = _weight(rows, at, x, y) * _not_behind_nose(target, frame, self._side, x, y)
+        part = canvas[box[1] : box[3], box[0] : box[2]]
+        part[:] = np.clip(part + weight[..., None] * (painted - part) + 0.5, 0, 255)
+
+    def _lids(
+        self, rows: Region, column: NDArray[np.intp], at: Array, x: Array, y: Array, closed: float
+    ) -> Array:
+        """(h, w, 3) the skin, moved as the rows are; where it would be stretched, smooth skin instead."""
+        shift = x - (rows.start + rows.step * column)
+        where = self._source(rows, column, at, y, shift, range(len(at)))
+        own = self._remap(self._rgb, where)
+        if closed < 1e-3:
+            return own
+        ring = [OUTER_TOP, CREASE, RIM, OUTER_BOTTOM]
+        local = self._source(rows, column, at, y, shift, ring) - self._corner
+        skin = self._remap(self._skin.skin, local)
+        lashes = self._remap(self._skin.lashes, where - self._corner)
+        height = rows.source[TOP, :, 1] - rows.source[CREASE, :, 1]
+        stretch = (rows.y[TOP] - rows.y[CREASE]) / np.maximum(height, 1e-3)
+        made = _smooth((stretch - STRETCH[0]) / (STRETCH[1] - STRETCH[0]))[column]
+        depth = (y - at[CREASE]) / np.maximum(at[TOP] - at[CREASE], 1e-3)
+        made = made * _smooth(depth / 0.35) * (y < at[TOP])
+        closing = (skin * lashes[..., None] - own) * made[..., None]
+        beyond = np.abs(y - at[TOP])
+        line = LINE * _smooth((closed - 0.35) / 0.6) * np.exp(-((beyond / LINE_REACH) ** 2))
+        line *= _smooth((at[BOTTOM + 1] - at[TOP - 1]) / 0.02)
+        return np.asarray((own + closing) * (1 - line[..., None] * _LINE_TINT), np.float32)
+
+    def _source(
+        self, rows: Region, column: NDArray[np.intp], at: Array, y: Array, shift: Array, used: list[int] | range
+    ) -> Array:
+        """(h, w, 2) pixels of the portrait: between the rows `used`, in proportion."""
+        chosen = list(used)
+        table = rows.source[chosen][:, column]
+        where = table[0].copy()
+        for k, (a, b) in enumerate(zip(chosen, chosen[1:], strict=False)):
+            share = np.clip((y - at[a]) / np.maximum(at[b] - at[a], 1e-5), 0, 1)
+            where += share[..., None] * (table[k + 1] - table[k])
+        where[..., 0] += shift
+        above, below = np.minimum(y - at[chosen[0]], 0), np.maximum(y - at[chosen[-1]], 0)
+        where[..., 1] += above + below
+        return self._anatomy.frame.out(where)
+
+    @staticmethod
+    def _remap(picture: NDArray[np.generic], where: Array) -> Array:
+        found = cv2.remap(
+            picture, where[..., 0], where[..., 1], cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
+        )
+        return np.asarray(found, np.float32)
+
+    def _eyeball(self, target: Target, lids: Lids, at: Array, y: Array, box: Box) -> Array:
+        """(h, w, 3) the eyeball in the box, in the shade of the upper lid."""
+        source = self._face.pose
+        to_source = rigid_map(target.pose, source, self._plane)
+        iris = iris_points(self._side)[0]
+        moved = (target.shape[iris] - self._face.shape[iris]) * np.array([1, 1, 0], np.float32)
+        gaze = source.scale * (source.rotation @ moved)[:2]
+        gap = lids.curves[BOTTOM - 1, :, 1] - lids.curves[TOP - 1, :, 1]
+        change = float(np.abs(gap - self._gap).mean()) / max(float(self._gap.mean()), 0.02)
+        aside = float(np.hypot(*gaze)) / (0.15 * self._ball.disc.radius)
+        rest = float(np.exp(-(aside**2) - (change / 0.2) ** 2))
+        colour = self._ball.render(to_source, gaze.astype(np.float32), box, rest)
+        return colour * lid_shade(y - at[TOP])[..., None]
+
+
+def _bounds(frame: Frame, curves: Array, margin: int, size: tuple[int, ...]) -> Box | None:
+    points = frame.out(curves[[0, -1]]).reshape(-1, 2)
+    left, top = np.maximum(np.floor(points.min(0)).astype(int) - margin, 0).tolist()
+    right, bottom = (np.ceil(points.max(0)).astype(int) + margin + 1).tolist()
+    right, bottom = min(right, size[1]), min(bottom, size[0])
+    return (left, top, right, bottom) if left < right - 2 and top < bottom - 2 else None
+
+
+def _smooth(t: Array) -> Array:
+    t = np.clip(t, 0, 1)
+    return np.asarray(t * t * (3 - 2 * t), np.float32)
+
+
+def _opening(top: Array, bottom: Array, y: Array, scale: float) -> Array:
+    """How much of each pixel lies between the lids, their edges a pixel soft or a little more."""
+    soft = max(1.3, 0.012 * scale) / scale
+    inner = np.clip(np.minimum(y - top, bottom - y) / soft + 0.5, 0, 1)
+    return np.asarray(inner * np.clip((bottom - top) / soft, 0, 1), np.float32)
+
+
+def _weight(rows: Region, at: Array, x: Array, y: Array) -> Array:
+    """1 near the eye, fading into the canvas towards the outermost row."""
+    above = _smooth((y - at[OUTER_TOP]) / np.maximum(at[CREASE] - at[OUTER_TOP], 1e-3))
+    below = _smooth((at[OUTER_BOTTOM] - y) / np.maximum(at[OUTER_BOTTOM] - at[RIM], 1e-3))
+    end = rows.start + rows.step * (rows.y.shape[1] - 1)
+    sides = _smooth(np.minimum(x - rows.start, end - x) / 0.04)
+    return above * below * sides
+
+
+def _not_behind_nose(target: Target, frame: Frame, side: Side, x: Array, y: Array) -> Array:
+    """0 beyond the bridge of the nose, which hides part of the far eye of a head that is turned away."""
+    bridge = frame.into(target.points[list(BRIDGE), :2])
+    sign = 1.0 if side == "right" else -1.0
+    room = sign * (np.interp(y, bridge[:, 1], bridge[:, 0]) - x) if sign * bridge[:, 0].min() else x
+    return _smooth(room / 0.03)

@@ -59,7 +59,7 @@ def smooth_step(value: float, start: float, end: float) -> float:
     return t * t * (3 - 2 * t)
 
 
-def _catmull_rom(count: int, pieces: int) -> Array:
+def catmull_rom(count: int, pieces: int) -> Array:
     """(K, count) weights that turn `count` points into a smooth curve through them, ends included."""
     t = np.linspace(0, count - 1, (count - 1) * pieces + 1)
     first = np.minimum(t.astype(int), count - 2)
@@ -73,7 +73,7 @@ def _catmull_rom(count: int, pieces: int) -> Array:
     return weights
 
 
-_SPLINE = _catmull_rom(len(_TOP), 5)
+_SPLINE = catmull_rom(len(_TOP), 5)
 
 
 def bounds(contour: Array, margin: int, size: tuple[int, ...]) -> Box | None:

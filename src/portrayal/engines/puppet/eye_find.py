@@ -1,0 +1,139 @@
+"""Where exactly a portrait's lid edges and irises are: landmarks miss them by a few pixels, most of all in
+paintings and cartoons."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from portrayal.engines.puppet.eye_geometry import (
+    BOTTOM,
+    TOP,
+    Anatomy,
+    Array,
+    EdgeOffsets,
+    iris_points,
+)
+from portrayal.track.face import Face
+
+Rgb = NDArray[np.uint8]
+
+#: Pixels per eye distance of the picture that is searched, and its half size in eye distances.
+_DENSITY = 200
+_HALF_WIDTH, _HALF_HEIGHT = 0.3, 0.24
+#: How far lid edges may lie from their landmarks (eye distances): in their middle, and more on one side.
+_SHIFT, _TILT = np.linspace(-0.045, 0.045, 31), np.linspace(-0.025, 0.025, 11)
+_STRAY_COST = 0.12
+#: Irises: radii and shifts that are tried, in landmark radii.
+_RADII = np.linspace(0.76, 1.36, 13)
+_SHIFTS = np.linspace(-0.4, 0.4, 11)
+_PRIOR = 0.35
+
+
+class Disc(NamedTuple):
+    """An iris in pixels."""
+
+    x: float
+    y: float
+    radius: float
+
+
+def find_iris(rgb: Rgb, face: Face, anatomy: Anatomy) -> Disc:
+    """The circle near the landmarks with the strongest step from dark inside to bright outside, looked at
+    where the lids do not cover it (Daugman 1993, integro-differential operator)."""
+    points = face.landmarks[iris_points(anatomy.side), :2]
+    radius = max(float(np.linalg.norm(points[1:] - points[0], axis=1).mean()), 1.0)
+    grey = cv2.cvtColor(rgb, cv2.COLOR_RGB2GRAY).astype(np.float32)
+    grey = cv2.GaussianBlur(grey, (0, 0), max(0.5, 0.06 * radius))
+    angles = np.radians(np.concatenate([np.arange(-42, 64, 6), np.arange(117, 223, 6)]))
+    circle = np.stack([np.cos(angles), np.sin(angles)], 1)
+    shift = np.stack(np.meshgrid(_SHIFTS, _SHIFTS, _RADII, indexing="ij"), -1).reshape(-1, 3)
+    centres = points[0] + radius * shift[:, :2]
+    step = 0.14 * radius
+    levels, open_here = [], None
+    for change in (step, 0.0, -step):
+        rings = centres[:, None] + (radius * shift[:, 2] + change)[:, None, None] * circle
+        where = rings.astype(np.float32)
+        levels.append(cv2.remap(grey, where[..., 0], where[..., 1], cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE))
+        if change == 0:
+            open_here = _inside(anatomy, where)
+    assert open_here is not None
+    dark, white = np.percentile(levels[1][open_here > 0], (10, 90)) if open_here.any() else (0.0, 255.0)
+    contrast = max(float(white - dark), 12.0)
+    bright = np.clip((levels[0] - dark) / contrast, 0.0, 1.0) ** 2
+    steps = np.clip((levels[0] - levels[2]) / contrast, -0.3, 0.6) * bright * open_here
+    seen = np.maximum(open_here.sum(1), 6)
+    stray = shift[:, 0] ** 2 + 3 * shift[:, 1] ** 2 + 2 * (shift[:, 2] - 1.0) ** 2
+    best = int(np.argmax(steps.sum(1) / seen - _PRIOR * stray))
+    x, y = centres[best]
+    return Disc(float(x), float(y), float(radius * shift[best, 2]))
+
+
+def _inside(anatomy: Anatomy, where: Array) -> Array:
+    """1 where points (..., 2) lie between the lids, with a small margin."""
+    eye = anatomy.frame.into(where)
+    curves = anatomy.rest.curves
+    top, bottom = (np.interp(eye[..., 0], c[:, 0], c[:, 1]) for c in (curves[TOP - 1], curves[BOTTOM - 1]))
+    return np.asarray((eye[..., 1] > top + 0.006) & (eye[..., 1] < bottom - 0.002), np.float32)
+
+
+def find_edges(rgb: Rgb, anatomy: Anatomy, disc: Disc) -> EdgeOffsets:
+    """How far the lids' true edges lie below the landmarks': where skin turns into white or iris, by the best
+    of a family of curves. Nothing where the picture does not tell."""
+    x = np.arange(-_HALF_WIDTH, _HALF_WIDTH, 1 / _DENSITY, dtype=np.float32)
+    y = np.arange(-_HALF_HEIGHT, _HALF_HEIGHT, 1 / _DENSITY, dtype=np.float32)
+    grid = np.stack(np.meshgrid(x, y), -1)
+    where = anatomy.frame.out(grid)
+    patch = cv2.remap(rgb, where[..., 0], where[..., 1], cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    lab = cv2.cvtColor(patch.astype(np.float32) / 255, cv2.COLOR_RGB2LAB)
+    curves = anatomy.rest.curves
+    rows = [np.interp(x, c[:, 0], c[:, 1])[None] for c in curves]
+    outer_top, crease, top, bottom, rim, outer_bottom = rows
+    down = y[:, None]
+    ring = np.hypot(where[..., 0] - disc.x, where[..., 1] - disc.y) / disc.radius
+    eye = (down > top + 0.012) & (down < bottom - 0.008)
+    whites = lab[eye & (ring > 1.15)]
+    if len(whites) < 20 or (bottom - top).max() < 0.05:
+        return EdgeOffsets(np.zeros(curves.shape[1], np.float32), np.zeros(curves.shape[1], np.float32))
+    white = np.median(whites[whites[:, 0] >= np.median(whites[:, 0])], axis=0)
+    iris = np.median(lab[eye & (ring < 0.9)], axis=0) if (eye & (ring < 0.9)).any() else white
+    offsets = []
+    for curve, skin_here, sign in (
+        (curves[TOP - 1], (down > outer_top) & (down < crease), 1),
+        (curves[BOTTOM - 1], (down > rim) & (down < outer_bottom), -1),
+    ):
+        skin = np.median(lab[skin_here & (np.abs(x) < 0.2)[None]], axis=0)
+        to_skin = _distance(lab, skin)
+        to_eye = np.minimum(_distance(lab, white), np.where(ring < 1.02, _distance(lab, iris), np.inf))
+        likeness = (to_skin - to_eye) / (to_skin + to_eye + 6)
+        offsets.append(_trace(likeness, x, y, curve, sign))
+    return EdgeOffsets(*offsets)
+
+
+def _distance(lab: Array, colour: Array) -> Array:
+    return np.asarray(np.linalg.norm((lab - colour) * np.array([0.7, 1, 1], np.float32), axis=2), np.float32)
+
+
+def _trace(likeness: Array, x: Array, y: Array, curve: Array, sign: int) -> Array:
+    """(K,) offsets along the curve of an edge; sign 1 where the eye is below it."""
+    half = 5
+    sums = np.cumsum(np.pad(likeness, ((half + 1, half), (0, 0)), mode="edge"), axis=0)
+    below = (sums[2 * half + 1 :] - sums[half : -half - 1])[: len(y)] / half
+    above = (sums[half : -half - 1] - sums[: -2 * half - 1])[: len(y)] / half
+    score = np.clip(sign * (below - above), -0.2, 0.8)
+    along = np.linspace(-0.95, 0.95, 41)
+    across = (along + 1) / 2 * (curve[-1, 0] - curve[0, 0]) + curve[0, 0]
+    columns = np.clip(np.rint((across - x[0]) * _DENSITY), 0, len(x) - 1).astype(int)
+    shape = 1 - along**4
+    moved = _SHIFT[:, None, None] + _TILT[None, :, None] * along
+    level = np.interp(across, curve[:, 0], curve[:, 1]) + shape * moved
+    rows = np.clip(np.rint((level - y[0]) * _DENSITY), 0, len(y) - 1).astype(int)
+    cost = _STRAY_COST * ((_SHIFT[:, None] / _SHIFT[-1]) ** 2 + 0.5 * (_TILT / _TILT[-1]) ** 2)
+    gain = score[rows, columns].mean(2) - cost
+    best, tilt = np.unravel_index(int(gain.argmax()), gain.shape)
+    trust = np.clip((gain[best, tilt] - gain[len(_SHIFT) // 2, len(_TILT) // 2]) / 0.05, 0, 1)
+    own = (curve[:, 0] - curve[0, 0]) / (curve[-1, 0] - curve[0, 0]) * 2 - 1
+    return np.asarray(trust * (1 - own**4) * (_SHIFT[best] + _TILT[tilt] * own), np.float32)

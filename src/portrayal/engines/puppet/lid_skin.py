@@ -1,0 +1,116 @@
+"""The skin of a closed eye: what lies above the lid's edge when it comes down further than the picture shows."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from portrayal.engines.puppet.eye_geometry import BOTTOM, CREASE, OUTER_BOTTOM, OUTER_TOP, RIM, STRIP_TOP, TOP
+from portrayal.engines.puppet.eye_geometry import Anatomy, Array, Box
+
+Rgb = NDArray[np.uint8]
+
+#: The skin is spread over the eye at about this many pixels across.
+_COARSE = 72
+_LUMA = np.array([0.299, 0.587, 0.114], np.float32)
+
+
+class LidSkin:
+    """skin: (h, w, 3) float, the box of the portrait with smooth skin where the eye is. lashes: (h, w) 0-1,
+    how dark the strip along the upper lid's edge is against it."""
+
+    def __init__(self, rgb: Rgb, box: Box, anatomy: Anatomy) -> None:
+        left, top, right, bottom = box
+        own = rgb[top:bottom, left:right].astype(np.float32)
+        x, y = anatomy.frame.grid(box)
+        rows = [np.interp(x, c[:, 0], c[:, 1]).astype(np.float32) for c in anatomy.rest.curves]
+        outer_top, crease, upper, lower, rim, outer_bottom = rows
+        scale = anatomy.frame.scale
+        smooth = _spread(own, x, y, rows, anatomy)
+        height = np.clip((y - crease) / np.maximum(lower - crease, 0.02), 0, 1)
+        ends = anatomy.rest.curves[TOP - 1][[0, -1], 0]
+        across = np.clip(1 - ((x - ends.mean()) / max(float(np.ptp(ends)) / 2, 1e-3)) ** 2, 0, 1)
+        bulge = 1 + 0.05 * across * np.sin(np.pi * np.minimum(1.15 * height, 1)) - 0.07 * across * height**3
+        self.skin = np.asarray(smooth * bulge[..., None] + _grain(rgb, box, anatomy), np.float32)
+        self.lashes = _lashes(own, smooth, upper - y, scale)
+
+
+def _spread(own: Array, x: Array, y: Array, rows: list[Array], anatomy: Anatomy) -> Array:
+    """The skin around the eye continued over it: a harmonic function of what surrounds it."""
+    outer_top, crease, upper, lower, rim, outer_bottom = rows
+    curves = anatomy.rest.curves
+    first, last = curves[TOP - 1, 0, 0], curves[TOP - 1, -1, 0]
+    hidden = (y > np.minimum(crease, upper - 0.03)) & (y < np.maximum(0.5 * (lower + rim), lower + 0.035))
+    hidden &= (x > first - 0.045) & (x < last + 0.03)
+    width = own.shape[1]
+    factor = min(1.0, _COARSE / width)
+    small = cv2.resize(own, None, fx=factor, fy=factor, interpolation=cv2.INTER_AREA)
+    size = (small.shape[1], small.shape[0])
+    mask = cv2.resize(hidden.astype(np.float32), size, interpolation=cv2.INTER_AREA)
+    known = (mask < 0.05).astype(np.float32)
+    around = cv2.GaussianBlur(known, (0, 0), 4) * (1 - known) > 0
+    edge = known * cv2.dilate(around.astype(np.float32), np.ones((9, 9), np.uint8))
+    grey = small @ _LUMA
+    near = (edge > 0) & (known > 0)
+    if near.sum() > 8:
+        dark = grey < 0.72 * np.median(grey[near])
+        known[dark & near] = 0
+    if known.sum() < 8:
+        return own
+    clean = cv2.GaussianBlur(small * known[..., None], (0, 0), 1.5)
+    clean /= np.maximum(cv2.GaussianBlur(known, (0, 0), 1.5), 1e-3)[..., None]
+    filled = _harmonic(clean, known)
+    wide = cv2.resize(filled, (own.shape[1], own.shape[0]), interpolation=cv2.INTER_CUBIC)
+    return np.asarray(wide, np.float32)
+
+
+def _harmonic(values: Array, known: Array) -> Array:
+    """Laplace's equation on the unknown pixels, coarse to fine."""
+    height, width = known.shape
+    if min(height, width) > 8:
+        half = ((width + 1) // 2, (height + 1) // 2)
+        weight = cv2.resize(known, half, interpolation=cv2.INTER_AREA)
+        coarse = cv2.resize(values * known[..., None], half, interpolation=cv2.INTER_AREA)
+        coarse /= np.maximum(weight, 1e-3)[..., None]
+        start = _harmonic(coarse, (weight > 0.3).astype(np.float32))
+        start = cv2.resize(start, (width, height), interpolation=cv2.INTER_LINEAR)
+    else:
+        total = (values * known[..., None]).sum((0, 1)) / max(float(known.sum()), 1e-3)
+        start = np.broadcast_to(total, values.shape).astype(np.float32)
+    keep = known[..., None]
+    result = np.asarray(start * (1 - keep) + values * keep, np.float32)
+    cross = np.array([[0, 1, 0], [1, 0, 1], [0, 1, 0]], np.float32) / 4
+    for _ in range(40):
+        mean = cv2.filter2D(result, -1, cross, borderType=cv2.BORDER_REPLICATE)
+        result = mean * (1 - keep) + values * keep
+    return result
+
+
+def _grain(rgb: Rgb, box: Box, anatomy: Anatomy) -> Array:
+    """(h, w, 3) the skin's finest texture, taken from below the eye and tiled by reflection."""
+    curves, frame = anatomy.rest.curves, anatomy.frame
+    middle = curves[OUTER_BOTTOM - 2, :, 1].max() + 0.07
+    half = 0.1
+    spread = max(1.0, 0.012 * frame.scale)
+    centre = frame.out(np.array([0, middle], np.float32))
+    reach = max(3, int(half * frame.scale))
+    rows = slice(max(0, int(centre[1]) - reach // 2), max(0, int(centre[1]) + reach // 2 + 1))
+    columns = slice(max(0, int(centre[0]) - reach), max(0, int(centre[0]) + reach + 1))
+    patch = rgb[rows, columns].astype(np.float32)
+    size = (box[3] - box[1], box[2] - box[0])
+    if min(patch.shape[:2]) < 5:
+        return np.zeros((*size, 3), np.float32)
+    fine = patch - cv2.GaussianBlur(patch, (0, 0), spread)
+    deviation = 1.5 * float(np.median(np.abs(fine))) + 0.1
+    fine = np.clip(fine, -3 * deviation, 3 * deviation)
+    tiled = [np.pad(np.arange(n), (0, max(0, m - n)), mode="reflect")[:m] for n, m in zip(fine.shape, size, strict=False)]
+    return np.asarray(fine[np.ix_(*tiled)], np.float32)
+
+
+def _lashes(own: Array, smooth: Array, above: Array, scale: float) -> Array:
+    """How much darker than skin the strip above the upper lid's edge is, as a factor."""
+    ratio = np.clip((own @ _LUMA + 4) / (smooth @ _LUMA + 4), 0.12, 1)
+    reach = np.clip(1 - (above - 0.4 * STRIP_TOP) / (0.6 * STRIP_TOP), 0, 1)
+    reach *= np.clip(1 + (above + 0.004) * scale / 1.5, 0, 1)
+    return np.asarray(1 - (1 - ratio) * reach, np.float32)

@@ -80,13 +80,12 @@ def new_file(path: str | os.PathLike[str], overwrite: bool = False) -> Iterator[
 @contextmanager
 def new_folder(target: Path) -> Iterator[Path]:
     """Gives an empty folder beside `target` to write into; it is gone when the block ends, moved or not."""
-    with disk_errors(target):
-        temporary = temporary_name(target)
-        _create(temporary, target, folder=True)
-        try:
-            yield temporary
-        finally:
-            shutil.rmtree(temporary, ignore_errors=True)
+    temporary = temporary_name(target)
+    _create(temporary, target, folder=True)
+    try:
+        yield temporary
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
 
 
 def finish(temporary: Path, target: Path, *, overwrite: bool) -> None:

@@ -20,7 +20,7 @@ def check_source(path: str | os.PathLike[str]) -> Path:
     try:
         if source.is_dir():
             raise PortrayalError(f"{name}: is a folder, not a file")
-        if not source.exists():
+        if "\0" in os.fspath(path) or not source.exists():
             raise PortrayalError(f"{name}: no such file")
         if not source.is_file():
             raise PortrayalError(f"{name}: not a regular file")
@@ -30,6 +30,22 @@ def check_source(path: str | os.PathLike[str]) -> Path:
     except (OSError, ValueError) as error:
         raise PortrayalError(f"{name}: {reason(error)}") from error
     return source
+
+
+def is_folder(path: str | os.PathLike[str]) -> bool:
+    """Whether `path` is a folder; False for names that cannot be (too long, with a null character)."""
+    try:
+        return Path(path).is_dir()
+    except (OSError, ValueError):
+        return False
+
+
+def is_file(path: str | os.PathLike[str]) -> bool:
+    """Whether `path` is a regular file; False for names that cannot be."""
+    try:
+        return Path(path).is_file()
+    except (OSError, ValueError):
+        return False
 
 
 def reason(error: OSError | ValueError) -> str:

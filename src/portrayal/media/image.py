@@ -163,6 +163,6 @@ def save_image(path: Path, rgb: Pixels, metadata: Mapping[str, str] | None = Non
 def _exif(tags: Mapping[str, str]) -> bytes:
     exif = Image.Exif()
     extra = [f"{key}: {value}" for key, value in tags.items() if key not in synthetic_tags()]
-    exif[ExifTags.Base.ImageDescription] = "; ".join([tags["description"], *extra])
+    exif[ExifTags.Base.ImageDescription] = "; ".join([tags["description"], *extra]).encode()
     exif[ExifTags.Base.Software] = "Portrayal"
     return exif.tobytes()

@@ -13,7 +13,7 @@ import numpy as np
 from PIL import Image
 
 from portrayal.errors import PortrayalError
-from portrayal.media.files import shown
+from portrayal.media.files import is_file, is_folder, shown
 from portrayal.media.image import SUFFIXES, open_header, picture_of, read_image
 from portrayal.media.rates import DEFAULT, RGB, TimedFrame, even_rate, stream_rate
 
@@ -25,7 +25,7 @@ _UNTIMED = 100  # milliseconds; what browsers show a frame that has no duration 
 def is_pattern(path: str | os.PathLike[str]) -> bool:
     """Whether the last part of `path` is a pattern such as frame_%04d.png (and no file of that name)."""
     path = Path(path)
-    return len(_NUMBER.findall(path.name)) == 1 and not path.is_file()
+    return len(_NUMBER.findall(path.name)) == 1 and not is_file(path)
 
 
 def numbered(pattern: Path) -> list[Path]:
@@ -34,7 +34,7 @@ def numbered(pattern: Path) -> list[Path]:
     digits = rf"\d{{{width},}}" if width else r"\d+"
     name = re.compile(rf"{re.escape(before)}({digits}){re.escape(after)}")
     folder = pattern.parent
-    found = [(m, f) for f in folder.iterdir() if (m := name.fullmatch(f.name))] if folder.is_dir() else []
+    found = [(m, f) for f in folder.iterdir() if (m := name.fullmatch(f.name))] if is_folder(folder) else []
     return [file for _, file in sorted(found, key=lambda each: int(each[0][1]))]
 
 
@@ -51,7 +51,7 @@ class Sequence:
 
     def __init__(self, path: Path, rate: Fraction | None = None, size: int | None = None) -> None:
         self.path = path
-        self._files = in_folder(path) if path.is_dir() else numbered(path)
+        self._files = in_folder(path) if is_folder(path) else numbered(path)
         if not self._files:
             raise PortrayalError(f"{shown(path)}: no pictures found")
         self.rate = rate or DEFAULT

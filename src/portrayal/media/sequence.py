@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from portrayal.errors import PortrayalError
-from portrayal.media.atomic import already, check_folder, finish, new_folder
+from portrayal.media.atomic import already, check_folder, disk_errors, finish, new_folder
 from portrayal.media.files import reason, shown
 from portrayal.media.image import save_image
 from portrayal.media.pictures import is_pattern, numbered
@@ -50,7 +50,7 @@ def write_sequence(path: str | os.PathLike[str], frames: Iterable[RGB], overwrit
     pattern = check_sequence(path, overwrite)
     folder = pattern.parent
     options: dict[str, Any] = {"compress_level": 3} if pattern.suffix.lower() == ".png" else {}
-    with new_folder(folder) as temporary:
+    with disk_errors(path), new_folder(folder) as temporary:
         made: list[Path] = []
         for number, rgb in enumerate(frames):
             made.append(temporary / (pattern.name % number))
@@ -61,6 +61,7 @@ def write_sequence(path: str | os.PathLike[str], frames: Iterable[RGB], overwrit
             if not folder.exists():
                 temporary.rename(folder)
                 return
+            check_sequence(path, overwrite)
             stale = set(numbered(pattern)) - {folder / file.name for file in made}
             for file in made:
                 finish(file, folder / file.name, overwrite=overwrite)

@@ -8,7 +8,7 @@ from typing import Literal
 
 from portrayal.errors import PortrayalError
 from portrayal.media.container import is_still, open_container, picture_stream, sound_stream
-from portrayal.media.files import check_source, shown
+from portrayal.media.files import check_source, is_folder, shown
 from portrayal.media.image import open_header
 from portrayal.media.pictures import in_folder, is_pattern, numbered
 
@@ -22,8 +22,8 @@ def sniff(path: str | os.PathLike[str]) -> Literal["image", "video", "audio"]:
     pictures, or a pattern, is "video". Raises PortrayalError where it is none of them.
     """
     place = Path(path)
-    if place.is_dir() or is_pattern(place):
-        if not (in_folder(place) if place.is_dir() else numbered(place)):
+    if is_folder(place) or is_pattern(place):
+        if not (in_folder(place) if is_folder(place) else numbered(place)):
             raise PortrayalError(f"{shown(path)}: no pictures found")
         return "video"
     with check_source(path).open("rb") as file:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Protocol
 
 from portrayal.errors import PortrayalError, UsageError
-from portrayal.media.files import check_source, shown
+from portrayal.media.files import check_source, is_folder, shown
 from portrayal.media.movie import Movie
 from portrayal.media.pictures import Animation, Sequence, is_animation, is_pattern
 from portrayal.media.rates import RGB, TimedFrame, at_constant_rate, frame_count, tolerance
@@ -111,7 +111,7 @@ class VideoReader:
 
 
 def _source(path: str | os.PathLike[str], fps: Fraction | None, size: int | None) -> Source:
-    if Path(path).is_dir() or is_pattern(path):
+    if is_folder(path) or is_pattern(path):
         return Sequence(Path(path), fps, size)
     source = check_source(path)
     if is_animation(source):

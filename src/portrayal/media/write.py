@@ -11,7 +11,7 @@ from portrayal.errors import PortrayalError, UsageError
 from portrayal.media import atomic
 from portrayal.media.audio import Audio
 from portrayal.media.encode import MP4, WEBM, encode
-from portrayal.media.files import shown
+from portrayal.media.files import is_folder, shown
 from portrayal.media.gif import encode_gif
 from portrayal.media.image import WRITTEN
 from portrayal.media.pictures import is_pattern
@@ -87,7 +87,7 @@ def _is_sequence(path: str | os.PathLike[str]) -> bool:
     place = Path(path)
     if is_pattern(place) and place.suffix.lower() in WRITTEN:
         return True
-    return place.suffix == "" or (place.is_dir() and place.suffix.lower() not in (*_CODECS, ".gif"))
+    return place.suffix == "" or (is_folder(place) and place.suffix.lower() not in (*_CODECS, ".gif"))
 
 
 def _counted(frames: Iterable[RGB], progress: Progress | None) -> Iterator[RGB]:

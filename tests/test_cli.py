@@ -81,6 +81,25 @@ def test_a_video_drives_a_portrait_with_its_sound(command: Command, media: Path,
     assert float(AudioTrack(tmp_path / "out.mp4").duration) == pytest.approx(0.5, abs=0.03)
 
 
+def test_a_text_and_a_voice_drive_a_portrait(command: Command, media: Path, tmp_path: Path) -> None:
+    portrait = ("animate", media / "hopper.png")
+    assert command(*portrait, "--text", "Papa", "--fps", 50, *FAST).out == "hopper-text.mp4\n"
+    assert command(*portrait, media / "voice.wav", *FAST).out == "hopper-voice.mp4\n"
+    spoken, voiced = VideoReader(tmp_path / "hopper-text.mp4"), VideoReader(tmp_path / "hopper-voice.mp4")
+    assert (spoken.fps, voiced.fps, voiced.info.frame_count) == (50, 25, 20)
+    assert voiced.info.has_audio and float(AudioTrack(spoken.info.path).duration) > 0.3
+    opened = [bar(rgb) for rgb in spoken]
+    assert max(opened) > min(opened) + 0.1
+
+
+def test_the_demo_makes_its_folder_and_its_sheet(command: Command, tmp_path: Path) -> None:
+    ran = command("demo", "--text", "Hi", "--sheet", "sheet.png")
+    assert (ran.status, ran.out, ran.err) == (0, "out/grace_hopper.mp4\n", "")
+    video = VideoReader(tmp_path / "out" / "grace_hopper.mp4")
+    assert video.info.has_audio and video.info.width == 512
+    assert read_image(tmp_path / "sheet.png").rgb.shape[0] > 300
+
+
 @pytest.mark.parametrize("name", ["out.webm", "out.gif", "frames", "more.frames/", "f_%03d.png", "still.png"])
 def test_the_suffix_says_what_is_written(command: Command, media: Path, tmp_path: Path, name: str) -> None:
     ran = command("animate", media / "hopper.png", jaws(tmp_path / "jaws.npz"), *FAST, "-o", name)

@@ -28,6 +28,7 @@ def demo(
         typer.Option("--output", "-o", metavar="FILE", help="Where to write it.", rich_help_panel="Result"),
     ] = "out/grace_hopper.mp4",
     text: Annotated[str, typer.Option(metavar="TEXT", help="What she says.")] = SENTENCE,
+    crop: o.Crop = False,
     sheet: o.Sheet = None,
     overwrite: o.Overwrite = False,
     quiet: o.Quiet = False,
@@ -38,7 +39,7 @@ def demo(
 
     portrait = _photo()
     Path(output).parent.mkdir(exist_ok=True)
-    animate(portrait, text=text, output=output, sheet=sheet, overwrite=overwrite, quiet=quiet)
+    animate(portrait, text=text, output=output, crop=crop, sheet=sheet, overwrite=overwrite, quiet=quiet)
 
 
 def _photo() -> str:

@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -111,26 +112,35 @@ class AudioTrack:
             video = picture_stream(container)
             zero = None if video is None else stream_start(video)
             self._zero = begins if zero is None else zero
-            length = _length(container, stream, begins)
             self._exact = not _SEEKABLE.isdisjoint(container.format.name.split(","))
-            told = "mov" in container.format.name
-        until = begins - self._zero + length
-        until = until if self._end is None else min(until, self._end)
-        if told:  # the decoder pads the last frame of AAC; MP4 says how long it really is
-            self._end = max(until, Fraction(0))
-        self.duration: Fraction = max(Fraction(0), until - self._start)
+            told = Fraction(container.duration or 0, av.time_base) - begins if self._exact else Fraction(0)
+            self._near_end = told - 2 * _PREROLL if self._end is None else Fraction(0)
+            if "mov" in container.format.name and stream.duration:
+                # The decoder pads the last frame of AAC; MP4 says how long it really is.
+                until = max(begins - self._zero + stream.duration * stream.time_base, Fraction(0))
+                self._end = until if self._end is None else min(until, self._end)
+
+    @cached_property
+    def duration(self) -> Fraction:
+        """Seconds of sound that :meth:`blocks` gives: counted, because few containers know."""
+        first, near_end = round(self._start * self.rate), round(self._near_end * self.rate)
+        for at in (max(first, near_end), first):
+            count = sum(map(len, self._from(at)))
+            if count:
+                return Fraction(at - first + count, self.rate)
+        return Fraction(0)
 
     def blocks(self, rate: int | None = None, mono: bool = False) -> Iterator[Samples]:
         """See :class:`Audio`. Exact in length at the sound's own rate: each sample is at its time."""
-        blocks = self._own_rate()
+        blocks = self._from(round(self._start * self.rate))
         return _resampled(_mixed(blocks) if mono else blocks, self.rate, rate or self.rate)
 
     def samples(self, rate: int = 16000) -> Samples:
         """See :class:`Audio`."""
         return _whole(self.blocks(rate, mono=True))
 
-    def _own_rate(self) -> Iterator[Samples]:
-        first = round(self._start * self.rate)
+    def _from(self, first: int) -> Iterator[Samples]:
+        """The sound at its own rate from sample number `first` on."""
         last = None if self._end is None else round(self._end * self.rate)
         at = first
         for position, block in self._placed(first):
@@ -176,13 +186,6 @@ def _sound(container: Any, path: Path) -> Any:
 
 def _time(frame: Any) -> Fraction:
     return Fraction(0) if frame.pts is None else Fraction(frame.pts) * frame.time_base
-
-
-def _length(container: Any, stream: Any, begins: Fraction) -> Fraction:
-    """Seconds of sound, as the file says."""
-    if stream.duration:
-        return Fraction(stream.duration) * stream.time_base
-    return max(Fraction(0), Fraction(container.duration or 0, av.time_base) - begins)
 
 
 def _float_blocks(

@@ -60,9 +60,12 @@ def encode(
     YUV 4:2:0 with the BT.709 matrix, limited range, tagged. An odd width or height is made even by repeating
     the last column or row. Sound is cut where the frames end, and interleaved with them as they come.
     """
-    container = av.open(
-        f"file:{file}", "w", format=codecs.container, container_options=codecs.container_options
-    )
+    options = codecs.container_options
+    if (
+        codecs is MP4 and audio is not None
+    ):  # sound is cut to the tick of the whole file, a millisecond if not told
+        options = options | {"movie_timescale": str(_sound_rate(codecs, audio))}
+    container = av.open(f"file:{file}", "w", format=codecs.container, container_options=options)
     try:
         container.metadata.update(synthetic_tags())
         count = _encode_into(container, frames, fps, codecs, audio, crf, threads)
@@ -151,12 +154,15 @@ def _converter(shape: tuple[int, ...]) -> Callable[[RGB], Any]:
     return convert
 
 
+def _sound_rate(codecs: Codecs, audio: Audio) -> int:
+    return audio.rate if audio.rate in codecs.audio_rates else 48000
+
+
 class _SoundWriter:
     """Writes a sound as far as the pictures have come."""
 
     def __init__(self, container: Any, codecs: Codecs, audio: Audio) -> None:
-        rates = codecs.audio_rates
-        self._rate = audio.rate if audio.rate in rates else 48000
+        self._rate = _sound_rate(codecs, audio)
         self._container = container
         self._layout = "mono" if audio.channels == 1 else "stereo"
         self._stream = container.add_stream(codecs.audio, rate=self._rate, layout=self._layout)

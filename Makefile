@@ -1,7 +1,7 @@
 # make demo    environment, then out/grace_hopper.mp4: a photo says a sentence
 # make test    environment, then the tests
 # make check   tests, lint and types, as .ci/run does
-# make bench   speed, memory and the table of metrics
+# make bench   speed, memory and the table of metrics; MEDIA=folder takes portraits and drivings from there
 # PYTHON=/path/to/python chooses another interpreter (3.11 or 3.12).
 
 VENV := .venv
@@ -25,7 +25,8 @@ lint: $(INSTALLED)
 check: test lint
 
 bench: $(INSTALLED)
-	$(BIN)/python -m benchmarks
+	$(BIN)/python benchmarks/speed.py $(MEDIA)
+	$(BIN)/python benchmarks/pairs.py $(MEDIA)
 
 clean:
 	rm -rf $(VENV) out

@@ -62,7 +62,8 @@ def open_container(path: str | os.PathLike[str]) -> Iterator[InputContainer]:
         except (av.FFmpegError, ValueError) as error:
             raise PortrayalError(f"{shown(path)}: {_unreadable(source)}") from error
         with container:
-            if _REFUSED & set(container.format.name.split(",")):
+            refused = _REFUSED & set(container.format.name.split(","))
+            if refused or not len(container.streams):
                 raise PortrayalError(f"{shown(path)}: {_unreadable(source)}")
             yield container
 

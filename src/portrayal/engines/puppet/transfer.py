@@ -93,7 +93,8 @@ class Transfer:
         """(478, 3) how large the portrait's features are, in terms of the driving's."""
         assert self.reference is not None and self.reference.shape is not None
         ratios = feature_sizes(self.face.shape) / feature_sizes(self.reference.shape)
-        low, high = np.array([[0.6, 0.6, 0.6, 0.35, 0.35], [1.5, 1.5, 1.5, 2.2, 2.2]])
+        ratios[1:3] **= 0.5  # high brows do not rise further than low ones by all their height
+        low, high = np.array([[0.6, 0.7, 0.7, 0.35, 0.35], [1.5, 1.4, 1.4, 2.2, 2.2]])
         weights = _regions()
         gain = 1 + weights @ (np.clip(ratios, low, high) - 1).astype(np.float32)
         vertical = np.repeat(gain[:, None], 3, 1)

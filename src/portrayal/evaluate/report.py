@@ -53,10 +53,10 @@ class Quality:
     """How steady, sharp and complete a video is.
 
     jitter: mean second difference of the skull's points over the driving's; where a driving hardly moves,
-    both are the tracker's, as the still's shows. sharpness: of the face, over the portrait's. border_psnr: dB,
-    outer 4 % of the frame against the portrait's, mean over the frames. lost: frames without a face where the
-    driving shows one. mouth_r, mouth_lag: correlation of the mouth opening at its best lag within
-    8 frames, and that lag (positive: late).
+    both are the tracker's, as the still's shows. sharpness: of the face, over the portrait's. border_psnr:
+    dB, outer 4 % of the frame against the portrait's, mean over the frames. lost: frames without a face where
+    the driving shows one. mouth_r, mouth_lag: correlation of the mouth opening at its best lag within 8
+    frames, and that lag (positive: late).
     """
 
     jitter: float

@@ -1,7 +1,7 @@
 """A transcript and what was recognised → the transcript's phonemes at the times they are said.
 
-Two passes. The recognised phonemes of the whole recording are matched with those of the transcript by dynamic
-programming, so that each piece of the recording knows its words, wherever a mistake in one of the two lies and
+Two passes. The recognised phonemes of the whole recording are matched with the transcript's by dynamic
+programming, so that each piece of the recording knows its words, wherever one of the two is mistaken and
 however long both are. Then pocketsphinx aligns each piece with its own words.
 """
 
@@ -25,7 +25,6 @@ from portrayal.speech.phonemes import PHONES, SILENCE, VOWELS, Phone, pcm
 _GAP = 0.7
 #: Cells of the matching kept around its diagonal, as a share of the longer side and at least.
 _BAND, _BAND_LEAST = 0.15, 400
-_ALIGNED_BEAM = 1e-80
 
 
 @dataclass(frozen=True)
@@ -35,10 +34,10 @@ class _Word:
 
 
 def align(transcript: str, recognised: Sequence[Phone], audio: Audio) -> list[Phone]:
-    """Phones without gaps over the whole sound, certainty 1 where the transcript fits.
+    """Phones without gaps over the whole sound, certainty 1 where they are the transcript's.
 
-    Where a piece of sound does not fit its words, what was recognised stays. UsageError when the transcript
-    has no words in Latin letters.
+    Where a piece of sound cannot be aligned with its words, what was recognised stays. UsageError when the
+    transcript has no words in Latin letters.
     """
     spoken = [_Word(w, tuple(pronounce(w, _aligner().lookup_word))) for w in words(transcript)]
     if not spoken:
@@ -123,7 +122,8 @@ def _costs() -> NDArray[np.float64]:
 def _aligner() -> Any:
     from pocketsphinx import Decoder
 
-    return Decoder(lm=None, loglevel="FATAL", bestpath=False, beam=_ALIGNED_BEAM, wbeam=_ALIGNED_BEAM)
+    # No hypothesis is dropped: the way through the words is narrow, and a false start must not block it.
+    return Decoder(lm=None, loglevel="FATAL", bestpath=False, beam=0.0, pbeam=0.0, wbeam=0.0)
 
 
 def _aligned(own: Sequence[_Word], samples: Array) -> list[Phone] | None:
@@ -162,14 +162,12 @@ def _read(decoder: Any) -> Iterator[Phone]:
 
 
 def _without_gaps(phones: Sequence[Phone], end: float) -> list[Phone]:
+    """Phones from 0 to `end`, what lies between them silent."""
     kept: list[Phone] = []
-    for phone in phones:
-        if phone.start > (kept[-1].end if kept else 0.0):
-            kept.append(Phone(SILENCE, kept[-1].end if kept else 0.0, phone.start))
-        if kept and kept[-1].symbol == phone.symbol == SILENCE:
-            kept[-1] = replace(kept[-1], end=phone.end)
-        else:
-            kept.append(phone)
-    if kept[-1].end < end:
-        kept.append(Phone(SILENCE, kept[-1].end, end))
-    return kept
+    for phone in (p for p in phones if p.symbol != SILENCE and p.start < end):
+        before = kept[-1].end if kept else 0.0
+        if phone.start > before:
+            kept.append(Phone(SILENCE, before, phone.start))
+        kept.append(replace(phone, end=min(phone.end, end)))
+    last = kept[-1].end if kept else 0.0
+    return kept if last >= end else [*kept, Phone(SILENCE, last, end)]

@@ -63,6 +63,7 @@ def pronounce(word: str, look_up: Callable[[str], str | None]) -> list[str]:
 def _by_rule(word: str) -> list[str]:
     phonemes: list[str] = []
     at = 0
+    word = re.sub("^x", "z", word)
     while at < len(word):
         size = next(n for n in (4, 3, 2, 1) if word[at : at + n] in _RULES)
         silent = word[at:] == "e" and len(word) > 2

@@ -109,7 +109,7 @@ def _head(
     rotation = np.stack([size * _noise(times, rng) for size in _DRIFT], axis=1)
     pose: Double = np.zeros(3)
     for start, end in said:
-        new: Double = rng.normal(0, _POSE)
+        new: Double = rng.normal(0, _POSE, 3)
         length = min(0.9, 0.4 + (end - start) / 4)
         rotation += _step(times, start - 0.2, length)[:, None] * (new - pose)
         pose = new
@@ -129,9 +129,8 @@ def _noise(times: Double, rng: np.random.Generator) -> Double:
 
 def _step(times: Double, start: float, length: float) -> Double:
     """0 before `start`, 1 after `start + length`, with no jerk between."""
-    x = np.clip((times - start) / length, 0, 1)
-    smooth: Double = x**3 * (10 - 15 * x + 6 * x * x)
-    return smooth
+    x: Double = np.clip((times - start) / length, 0.0, 1.0)
+    return x**3 * (10.0 - 15.0 * x + 6.0 * x * x)
 
 
 def _bump(times: Double, middle: float, width: float) -> Double:

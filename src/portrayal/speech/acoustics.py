@@ -124,19 +124,28 @@ def _decibels(power: NDArray[Any], frequency: NDArray[Any], low: float, high: fl
 
 def _pitch(samples: Array, steps: int, level: Array) -> Array:
     """Hz by normalised autocorrelation, corrected for the window (Boersma 1993), 0 where unvoiced."""
-    window = np.hanning(_PITCH_WINDOW)
     frames = _framed(samples, steps, _PITCH_WINDOW)
+    found = [_periods(part) for part in np.array_split(frames, steps // 128 + 1)]
+    period, strength = (np.concatenate(values) for values in zip(*found, strict=True))
+    voiced = (strength > 0.5) & (level > np.maximum(-60, level.max(initial=-99) - 35))
+    return np.where(voiced, RATE / period, 0).astype(np.float32)
+
+
+def _periods(frames: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any]]:
+    """Samples after which each frame (n, window) best repeats, and how well, 0 to 1."""
+    window = np.hanning(_PITCH_WINDOW)
     frames = (frames - frames.mean(1, keepdims=True)) * window
-    own = np.fft.irfft(np.abs(np.fft.rfft(window, _PITCH_FFT)) ** 2)
-    own = own[: RATE // _LOWEST + 2] / own[0]
-    correlation = np.fft.irfft(np.abs(np.fft.rfft(frames, _PITCH_FFT, axis=1)) ** 2, axis=1)
-    correlation = correlation[:, : len(own)]
-    correlation = correlation / (correlation[:, :1] + 1e-9) / own
     shortest = RATE // _HIGHEST
     lags = np.arange(shortest, RATE // _LOWEST)
+    own = _autocorrelation(window[None], lags)
+    correlation = _autocorrelation(frames, lags) / own
     # A small price on long lags keeps the octave below from winning.
-    scores = correlation[:, lags] - 0.05 * np.log2(lags / shortest)
-    best = lags[scores.argmax(1)]
-    strength = correlation[np.arange(steps), best]
-    voiced = (strength > 0.5) & (level > np.maximum(-60, level.max(initial=-99) - 35))
-    return np.where(voiced, RATE / best, 0).astype(np.float32)
+    best = (correlation - 0.05 * np.log2(lags / shortest)).argmax(1)
+    return lags[best], correlation[np.arange(len(frames)), best]
+
+
+def _autocorrelation(frames: NDArray[Any], lags: NDArray[Any]) -> NDArray[Any]:
+    """(n, lags), 1 at lag 0."""
+    power = np.abs(np.fft.rfft(frames, _PITCH_FFT, axis=1)) ** 2
+    correlation = np.fft.irfft(power, axis=1)
+    return correlation[:, lags] / (correlation[:, :1] + 1e-9)

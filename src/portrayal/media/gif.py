@@ -61,13 +61,22 @@ def _copy_and_palette(copy: Path, frames: Iterable[RGB], fps: Fraction) -> tuple
             count += 1
             if time - last >= _TICKS / FASTEST:
                 last = time
-                frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(rgb))
+                frame = av.VideoFrame.from_ndarray(_seven_bits(rgb))
                 frame.pts, frame.time_base = time, Fraction(1, _TICKS)
                 graph.vpush(frame.reformat(format="bgra"))
+                next(_pulled(graph), None)  # has it count the colours now, and not keep the frame
                 container.mux(stream.encode(frame))
         container.mux(stream.encode(None))
     graph.vpush(None)
     return count, graph.vpull()
+
+
+def _seven_bits(rgb: RGB) -> RGB:
+    """The picture with an eighth of the colours, at most a level off.
+
+    FFmpeg's palette filters keep and search a list of every colour of the clip, which would grow with it.
+    """
+    return np.ascontiguousarray((rgb & 0xFE) | (rgb >> 7))
 
 
 def _paint(bare: Path, copy: Path, palette: Any, length: int) -> None:

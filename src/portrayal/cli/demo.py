@@ -11,7 +11,7 @@ import typer
 from portrayal.cli import options as o
 from portrayal.errors import PortrayalError
 
-#: What Grace Hopper said (she quoted John A. Shedd).
+#: Lips that close, round, part and rest.
 SENTENCE = (
     "A ship in port is safe, but that is not what ships are built for. Sail out to sea, and do new things."
 )

@@ -11,10 +11,10 @@ from numpy.typing import NDArray
 
 from portrayal.engines.puppet.eye_geometry import (
     BOTTOM,
+    NO_OFFSETS,
     TOP,
     Anatomy,
     Array,
-    EdgeOffsets,
     iris_points,
 )
 from portrayal.track.face import Face
@@ -27,6 +27,9 @@ _HALF_WIDTH, _HALF_HEIGHT = 0.3, 0.24
 #: How far lid edges may lie from their landmarks (eye distances): in their middle, and more on one side.
 _SHIFT, _TILT = np.linspace(-0.045, 0.045, 31), np.linspace(-0.025, 0.025, 11)
 _STRAY_COST = 0.12
+#: How far their corners may lie outside and below their landmarks.
+_OUTWARD, _UPWARD = np.linspace(-0.01, 0.05, 7), np.linspace(-0.02, 0.02, 5)
+_CORNER_COST = 25.0
 #: Irises: radii and shifts that are tried, in landmark radii.
 _RADII = np.linspace(0.76, 1.36, 13)
 _SHIFTS = np.linspace(-0.4, 0.4, 11)
@@ -46,8 +49,10 @@ def find_iris(rgb: Rgb, face: Face, anatomy: Anatomy) -> Disc:
     where the lids do not cover it (Daugman 1993, integro-differential operator)."""
     points = face.landmarks[iris_points(anatomy.side), :2]
     radius = max(float(np.linalg.norm(points[1:] - points[0], axis=1).mean()), 1.0)
-    grey = cv2.cvtColor(rgb, cv2.COLOR_RGB2GRAY).astype(np.float32)
-    grey = cv2.GaussianBlur(grey, (0, 0), max(0.5, 0.06 * radius))
+    reach = int(4 * radius) + 4
+    corner = np.maximum(points[0].astype(int) - reach, 0)
+    patch = rgb[corner[1] : corner[1] + 2 * reach, corner[0] : corner[0] + 2 * reach]
+    grey = cv2.GaussianBlur(_whiteness(patch, anatomy, corner), (0, 0), max(0.5, 0.06 * radius))
     angles = np.radians(np.concatenate([np.arange(-42, 64, 6), np.arange(117, 223, 6)]))
     circle = np.stack([np.cos(angles), np.sin(angles)], 1)
     shift = np.stack(np.meshgrid(_SHIFTS, _SHIFTS, _RADII, indexing="ij"), -1).reshape(-1, 3)
@@ -57,7 +62,8 @@ def find_iris(rgb: Rgb, face: Face, anatomy: Anatomy) -> Disc:
     for change in (step, 0.0, -step):
         rings = centres[:, None] + (radius * shift[:, 2] + change)[:, None, None] * circle
         where = rings.astype(np.float32)
-        levels.append(cv2.remap(grey, where[..., 0], where[..., 1], cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE))
+        x, y = (np.ascontiguousarray(where[..., k] - np.float32(corner[k])) for k in (0, 1))
+        levels.append(cv2.remap(grey, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE))
         if change == 0:
             open_here = _inside(anatomy, where)
     assert open_here is not None
@@ -68,8 +74,20 @@ def find_iris(rgb: Rgb, face: Face, anatomy: Anatomy) -> Disc:
     seen = np.maximum(open_here.sum(1), 6)
     stray = shift[:, 0] ** 2 + 3 * shift[:, 1] ** 2 + 2 * (shift[:, 2] - 1.0) ** 2
     best = int(np.argmax(steps.sum(1) / seen - _PRIOR * stray))
-    x, y = centres[best]
-    return Disc(float(x), float(y), float(radius * shift[best, 2]))
+    return Disc(*(float(c) for c in centres[best]), float(radius * shift[best, 2]))
+
+
+def _whiteness(patch: Rgb, anatomy: Anatomy, corner: NDArray[np.int_]) -> Array:
+    """Lightness less what makes each pixel differ in colour from the eye's white."""
+    lab = cv2.cvtColor(patch.astype(np.float32) / 255, cv2.COLOR_RGB2LAB)
+    rows, columns = np.mgrid[: patch.shape[0], : patch.shape[1]].astype(np.float32)
+    inside = _inside(anatomy, np.stack([columns, rows], -1) + corner.astype(np.float32)) > 0
+    if inside.sum() < 8:
+        return np.asarray(lab[..., 0], np.float32)
+    light = lab[inside]
+    white = np.median(light[light[:, 0] >= np.percentile(light[:, 0], 75)], axis=0)
+    tint = np.linalg.norm(lab[..., 1:] - white[1:], axis=2)
+    return np.asarray(np.minimum(lab[..., 0], white[0]) - 1.5 * tint, np.float32)
 
 
 def _inside(anatomy: Anatomy, where: Array) -> Array:
@@ -80,8 +98,8 @@ def _inside(anatomy: Anatomy, where: Array) -> Array:
     return np.asarray((eye[..., 1] > top + 0.006) & (eye[..., 1] < bottom - 0.002), np.float32)
 
 
-def find_edges(rgb: Rgb, anatomy: Anatomy, disc: Disc) -> EdgeOffsets:
-    """How far the lids' true edges lie below the landmarks': where skin turns into white or iris, by the best
+def find_edges(rgb: Rgb, anatomy: Anatomy, disc: Disc) -> Array:
+    """(2, K, 2) how far the lids' true edges lie from the landmarks': where skin turns into white or iris, by the best
     of a family of curves. Nothing where the picture does not tell."""
     x = np.arange(-_HALF_WIDTH, _HALF_WIDTH, 1 / _DENSITY, dtype=np.float32)
     y = np.arange(-_HALF_HEIGHT, _HALF_HEIGHT, 1 / _DENSITY, dtype=np.float32)
@@ -97,20 +115,50 @@ def find_edges(rgb: Rgb, anatomy: Anatomy, disc: Disc) -> EdgeOffsets:
     eye = (down > top + 0.012) & (down < bottom - 0.008)
     whites = lab[eye & (ring > 1.15)]
     if len(whites) < 20 or (bottom - top).max() < 0.05:
-        return EdgeOffsets(np.zeros(curves.shape[1], np.float32), np.zeros(curves.shape[1], np.float32))
+        return NO_OFFSETS
     white = np.median(whites[whites[:, 0] >= np.median(whites[:, 0])], axis=0)
     iris = np.median(lab[eye & (ring < 0.9)], axis=0) if (eye & (ring < 0.9)).any() else white
-    offsets = []
-    for curve, skin_here, sign in (
-        (curves[TOP - 1], (down > outer_top) & (down < crease), 1),
-        (curves[BOTTOM - 1], (down > rim) & (down < outer_bottom), -1),
+    to_eye = np.minimum(_distance(lab, white), np.where(ring < 1.02, _distance(lab, iris), np.inf))
+    offsets, likenesses = NO_OFFSETS.copy(), []
+    for lid, skin_here, sign in (
+        (0, (down > outer_top) & (down < crease), 1),
+        (1, (down > rim) & (down < outer_bottom), -1),
     ):
         skin = np.median(lab[skin_here & (np.abs(x) < 0.2)[None]], axis=0)
         to_skin = _distance(lab, skin)
-        to_eye = np.minimum(_distance(lab, white), np.where(ring < 1.02, _distance(lab, iris), np.inf))
-        likeness = (to_skin - to_eye) / (to_skin + to_eye + 6)
-        offsets.append(_trace(likeness, x, y, curve, sign))
-    return EdgeOffsets(*offsets)
+        likenesses.append((to_skin - to_eye) / (to_skin + to_eye + 6))
+        offsets[lid, :, 1] = _trace(likenesses[-1], x, y, curves[TOP - 1 + lid], sign)
+    return _with_corners(np.minimum(*likenesses), curves[[TOP - 1, BOTTOM - 1]], offsets)
+
+
+def _with_corners(likeness: Array, lids: Array, offsets: Array) -> Array:
+    """Offsets with the corners moved, each by trying where the edge around it is clearest."""
+    along = np.linspace(0, 1, lids.shape[1], dtype=np.float32)[None, :, None]
+    for pull, outward in ((1 - along, -1), (along, 1)):
+        reach = np.clip((pull - 0.4) / 0.6, 0, 1) ** 2
+        shifts = np.stack(np.meshgrid(outward * _OUTWARD, _UPWARD, indexing="ij"), -1).reshape(-1, 2)
+        scores = [
+            _clarity(likeness, lids + offsets + reach * shift, pull[0, :, 0] > 0.7)
+            - _CORNER_COST * float((shift**2).sum())
+            for shift in shifts.astype(np.float32)
+        ]
+        still = scores[int(np.argmin((shifts**2).sum(1)))]
+        trust = np.clip((max(scores) - still - 0.03) / 0.08, 0, 1)
+        offsets = offsets + trust * reach * shifts[int(np.argmax(scores))].astype(np.float32)
+    return np.asarray(offsets, np.float32)
+
+
+def _clarity(likeness: Array, lids: Array, here: NDArray[np.bool_]) -> float:
+    """How much more like an eye it is just inside the lids than just outside, at the points `here`."""
+    across = np.gradient(lids, axis=1)
+    normal = np.stack([-across[..., 1], across[..., 0]], -1)
+    normal /= np.maximum(np.linalg.norm(normal, axis=-1, keepdims=True), 1e-6)
+    normal[1] *= -1
+    levels = []
+    for depth in (0.012, -0.02):
+        at = ((lids + depth * normal + (_HALF_WIDTH, _HALF_HEIGHT)) * _DENSITY).astype(np.float32)
+        levels.append(cv2.remap(likeness, at[..., 0], at[..., 1], cv2.INTER_LINEAR)[:, here])
+    return float(np.clip(levels[0] - levels[1], -0.3, 0.8).mean())
 
 
 def _distance(lab: Array, colour: Array) -> Array:

@@ -32,11 +32,13 @@ BRIDGE = (9, 8, 168, 6, 197, 195)
 #: Rows of a :class:`Region`.
 OUTER_TOP, CREASE, LASH_TOP, TOP, BOTTOM, LASH_BOTTOM, RIM, OUTER_BOTTOM = range(8)
 _SPLINE = catmull_rom(9, 8)
-_COLUMNS = 192
+_COLUMNS = 512
 #: Height of the strip along each lid's edge (lashes, rim) that moves as one, in eye distances.
 STRIP_TOP, STRIP_BOTTOM = 0.03, 0.022
 #: A tracked blink that closes an eye to this share of its opening at rest closes it entirely.
 NEARLY_SHUT = 0.14
+#: How far the line where closed lids meet is the arc nearest to the lower lid's edge.
+LEVELLED = 0.75
 #: The least opening (mean, eye distances) that others are measured against.
 _LEAST_GAP = 0.05
 
@@ -97,14 +99,8 @@ class Lids(NamedTuple):
     openness: float
 
 
-class EdgeOffsets(NamedTuple):
-    """(K,) each: how far below its landmarks the upper and the lower lid's edge is in the portrait."""
-
-    top: Array
-    bottom: Array
-
-
-NO_OFFSETS = EdgeOffsets(np.zeros(len(_SPLINE), np.float32), np.zeros(len(_SPLINE), np.float32))
+#: What to add to the landmarks' curves of the upper and lower lid, (2, K, 2) eye coordinates.
+NO_OFFSETS = np.zeros((2, len(_SPLINE), 2), np.float32)
 
 
 def curves_of(points: Array, frame: Frame, side: Side) -> Array:
@@ -137,11 +133,20 @@ class Anatomy:
         top, bottom = curves[TOP - 1, :, 1], curves[BOTTOM - 1, :, 1]
         gap = np.maximum(bottom - top, 0)
         top[:] = bottom - (gap * (openness / open_now) if 0 < open_now < 1 else gap * (open_now > 0))
+        self._level(curves, 1 - min(openness, 1.0))
         return frame, Lids(curves, openness)
 
+    @staticmethod
+    def _level(curves: Array, closed: float) -> None:
+        """Closing lids meet in a flat arc; the corners are drawn down a little."""
+        x, y = curves[BOTTOM - 1].T
+        arc = np.polyval(np.polyfit(x, y, 2), x)
+        curves[[TOP - 1, BOTTOM - 1], :, 1] += LEVELLED * closed * (arc - y)
+
     def _with_offsets(self, curves: Array, share: float) -> Array:
-        curves[TOP - 1, :, 1] += share * self.offsets.top
-        curves[BOTTOM - 1, :, 1] += share * self.offsets.bottom
+        offsets = self.offsets.copy()
+        offsets[..., 1] *= share
+        curves[[TOP - 1, BOTTOM - 1]] += offsets
         return curves
 
 

@@ -12,31 +12,37 @@ import numpy as np
 from numpy.typing import NDArray
 
 from portrayal.engines.puppet.eye_find import Disc
-from portrayal.engines.puppet.eye_geometry import BOTTOM, TOP, Anatomy, Array, Box
+from portrayal.engines.puppet.eye_geometry import BOTTOM, CREASE, RIM, TOP, Anatomy, Array, Box
 
 Rgb = NDArray[np.uint8]
 
-#: How much of the light the upper lid takes just below its edge, and how far its shadow reaches (eye distances).
-SHADE, SHADE_REACH = 0.38, 0.03
+#: How much of the light the upper and the lower lid take at their edges, and how far into the eye (eye
+#: distances).
+SHADE, SHADE_REACH = (0.38, 0.22), (0.03, 0.014)
 #: The eyeball's radius in iris radii.
 BALL = 2.05
 #: What reflections do when the iris moves by 1.
 REFLECTION_FOLLOWS = 0.5
+#: The least lightness of the white, as a share of the skin's around the eye.
+WHITE_OVER_SKIN = 0.75
 _BINS = 24
 _LUMA = np.array([0.299, 0.587, 0.114], np.float32)
 
 
-def lid_shade(below: Array, scale_gap: float = 1.0) -> Array:
-    """Light (0-1) that reaches the eyeball so far (eye distances) below the upper lid's edge."""
-    return np.asarray(1 - SHADE * np.exp(-np.maximum(below, 0) / (SHADE_REACH * scale_gap)), np.float32)
+def lid_shade(below: Array, above: Array) -> Array:
+    """Light (0-1) that reaches the eyeball so far (eye distances) below the upper lid's edge and above the
+    lower's."""
+    upper = 1 - SHADE[0] * np.exp(np.minimum(-below / SHADE_REACH[0], 0))
+    return np.asarray(upper * (1 - SHADE[1] * np.exp(np.minimum(-above / SHADE_REACH[1], 0))), np.float32)
 
 
 class Eyeball:
-    """One eye's layers. rgb: the portrait; box: the part of it around the eye; disc: its iris, in pixels."""
+    """One eye's layers. picture: the part of the portrait in `box`, around the eye; disc: its iris, in the
+    portrait's pixels."""
 
-    def __init__(self, rgb: Rgb, box: Box, anatomy: Anatomy, disc: Disc) -> None:
+    def __init__(self, picture: Rgb, box: Box, anatomy: Anatomy, disc: Disc) -> None:
         left, top, right, bottom = box
-        own = rgb[top:bottom, left:right].astype(np.float32)
+        own = picture.astype(np.float32)
         self._corner = np.array([left, top], np.float32)
         self.disc = disc
         x, y = anatomy.frame.grid(box)
@@ -46,16 +52,16 @@ class Eyeball:
         inside = ((y > upper + margin) & (y < lower - 0.7 * margin)).astype(np.float32)
         rows, columns = np.mgrid[top:bottom, left:right].astype(np.float32)
         ring = np.hypot(columns - disc.x, rows - disc.y) / disc.radius
-        own = own / lid_shade(y - upper)[..., None]
+        own = own / lid_shade(y - upper, lower - y)[..., None]
         soft = (0.5 + 0.06 * disc.radius) / disc.radius
         self._alpha = _step(ring, 1 + soft, 1 - soft)
         disc_seen, reflection = _reflections(own, ring, inside)
         self._iris = _complete_iris(own, ring, disc_seen, disc, self._corner)
         self._light = np.maximum(own - self._iris, 0) * reflection[..., None]
-        self._white = _white(own, ring, inside)
-        fading = np.clip(cv2.GaussianBlur(inside, (0, 0), 1.0) * 2, 0, 1)[..., None] * 0 + 1
+        outside = (y < curves[CREASE][:, 1].min()) | (y > curves[RIM - 2][:, 1].max())
+        self._white = _white_enough(_white(own, ring, inside), inside, own[outside])
         shown = self._layers(np.array([[1, 0, 0], [0, 1, 0]], np.float32), np.zeros(2, np.float32), box)
-        self._rest = (own - shown) * fading
+        self._rest = own - shown
 
     def render(self, to_source: Array, gaze: Array, box: Box, rest: float) -> Array:
         """(h, w, 3) float, unshaded: the eyeball in a box of the canvas.
@@ -74,7 +80,7 @@ class Eyeball:
         alpha = self._sample(self._alpha, turned, gaze, box, cv2.BORDER_CONSTANT)[..., None]
         colour += alpha * (self._sample(self._iris, turned, gaze, box) - colour)
         half = REFLECTION_FOLLOWS * gaze
-        colour += self._sample(self._light, to_source, half, box, cv2.BORDER_CONSTANT)
+        colour += alpha * self._sample(self._light, to_source, half, box, cv2.BORDER_CONSTANT)
         return colour
 
     def _turned(self, to_source: Array, gaze: Array) -> Array:
@@ -93,14 +99,20 @@ class Eyeball:
     def _sample(
         self, layer: Array, to_source: Array, shift: Array, box: Box, border: int = cv2.BORDER_REPLICATE
     ) -> Array:
-        matrix = to_source.astype(np.float64)
-        offset = matrix[:, :2] @ np.array(box[:2], np.float64) + matrix[:, 2] - self._corner - shift
-        size = (box[2] - box[0], box[3] - box[1])
-        flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
-        return np.asarray(
-            cv2.warpAffine(layer, np.column_stack([matrix[:, :2], offset]), size, flags=flags, borderMode=border),
-            np.float32,
-        )
+        return sample_layer(layer, self._corner + shift, to_source, box, border)
+
+
+def sample_layer(
+    layer: Array, corner: Array, to_source: Array, box: Box, border: int = cv2.BORDER_CONSTANT
+) -> Array:
+    """A layer whose first pixel is at `corner` of the portrait, as seen in a box of the canvas through the
+    (2, 3) map from canvas to portrait."""
+    matrix = to_source.astype(np.float64)
+    offset = matrix[:, :2] @ np.array(box[:2], np.float64) + matrix[:, 2] - corner
+    size = (box[2] - box[0], box[3] - box[1])
+    flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
+    matrix = np.column_stack([matrix[:, :2], offset])
+    return np.asarray(cv2.warpAffine(layer, matrix, size, flags=flags, borderMode=border), np.float32)
 
 
 def _step(value: Array, start: float, end: float) -> Array:
@@ -108,16 +120,16 @@ def _step(value: Array, start: float, end: float) -> Array:
     return np.asarray(t * t * (3 - 2 * t), np.float32)
 
 
-def _radial(values: Array, ring: Array, weight: Array) -> Array:
-    """(bins, channels) weighted medians over rings up to the disc's edge; gaps are filled from their
-    neighbours."""
+def _radial(values: Array, ring: Array, weight: Array, percentile: float = 50) -> Array:
+    """(bins, channels) percentiles over rings up to the disc's edge, where the weight says; gaps are filled
+    from their neighbours."""
     index = np.minimum((ring * _BINS).astype(int), _BINS)
     known, found = [], []
     for bin_ in range(_BINS):
         here = (index == bin_) & (weight > 0.5)
         if here.any():
             known.append(bin_)
-            found.append(np.median(values[here], axis=0))
+            found.append(np.percentile(values[here], percentile, axis=0))
     if not found:
         colour = np.median(values[ring < 1], axis=0) if (ring < 1).any() else values.mean((0, 1))
         known, found = [0], [colour]
@@ -130,7 +142,7 @@ def _reflections(own: Array, ring: Array, inside: Array) -> tuple[Array, Array]:
     """Weight of the pixels that show the iris itself, and a soft mask of the reflections on it."""
     disc = inside * (ring < 0.95)
     grey = own @ _LUMA
-    profile = _radial(grey[..., None], ring, disc)[:, 0]
+    profile = _radial(grey[..., None], ring, disc, 70)[:, 0]
     usual = np.interp(ring * _BINS - 0.5, np.arange(_BINS), profile)
     bright = ((grey - usual > 0.3 * (255 - usual)) & (ring < 0.9) & (inside > 0)).astype(np.float32)
     grown = cv2.dilate(bright, np.ones((3, 3), np.uint8))
@@ -173,3 +185,16 @@ def _white(own: Array, ring: Array, inside: Array) -> Array:
         radius /= 1.8
     solid = np.clip(cv2.erode(weight, np.ones((3, 3), np.uint8)) * 1.2, 0, 1)[..., None]
     return np.asarray(filled + solid * (own - filled), np.float32)
+
+
+def _white_enough(white: Array, inside: Array, skin: Array) -> Array:
+    """Where what should be white is much darker than skin (a deep shadow, a blurred small eye), lighter and
+    paler: it is about to be seen in the open."""
+    if not len(skin) or not inside.any():
+        return white
+    colour, around = np.median(white[inside > 0], axis=0), np.median(skin, axis=0)
+    light = float(colour @ _LUMA) + 1
+    gain = float(np.clip(WHITE_OVER_SKIN * float(around @ _LUMA) / light, 1, 1.45))
+    pale = 0.5 * min((gain - 1) / 0.3, 1)
+    grey = (white @ _LUMA)[..., None]
+    return np.asarray(gain * (white + pale * (grey - white)), np.float32)

@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from portrayal.engines.puppet.eye_find import find_edges, find_iris
+from portrayal.engines.puppet.eye_find import Disc, find_edges, find_iris
 from portrayal.engines.puppet.eye_geometry import (
     BOTTOM,
     BRIDGE,
@@ -27,8 +27,10 @@ from portrayal.engines.puppet.eye_geometry import (
     region,
     rigid_map,
 )
-from portrayal.engines.puppet.eyeball import Eyeball, lid_shade
+from portrayal.engines.puppet.eyeball import Eyeball, lid_shade, sample_layer
+from portrayal.engines.puppet.glasses import glasses_mask, without
 from portrayal.engines.puppet.lid_skin import LidSkin
+from portrayal.engines.puppet.mouth_look import Look
 from portrayal.engines.puppet.transfer import Target
 from portrayal.track.face import Face
 
@@ -36,8 +38,10 @@ Rgb = NDArray[np.uint8]
 
 #: Lid skin stretched by less than the first is the picture's own, by more than the second is made.
 STRETCH = (1.15, 1.9)
+#: Within about this distance of a closed eye's corners the skin is made, too (eye distances).
+CORNER = 0.03
 #: How dark the line is where the lids meet, and its half thickness in eye distances.
-LINE, LINE_REACH = 0.45, 0.008
+LINE, LINE_REACH = 0.5, 0.008
 #: Darkest and tint of that line: skin in shadow is redder.
 _LINE_TINT = np.array([0.75, 1.0, 1.05], np.float32)
 
@@ -50,7 +54,10 @@ class Eyes:
     """
 
     def __init__(self, rgb: Rgb, face: Face) -> None:
-        self._eyes = [_Eye(rgb, face, side) for side in ("right", "left")]
+        blur = Look.of(rgb, face).blur
+        found = [find_eye(rgb, face, side) for side in ("right", "left")]
+        frames = glasses_mask(rgb, face, [anatomy for anatomy, _ in found])
+        self._eyes = [_Eye(rgb, face, anatomy, disc, frames, blur) for anatomy, disc in found]
 
     def paint(self, canvas: Rgb, target: Target) -> None:
         """Paint into `canvas` ((H, W, 3) uint8, the warped portrait), in place."""
@@ -58,21 +65,31 @@ class Eyes:
             eye.paint(canvas, target)
 
 
+def find_eye(rgb: Rgb, face: Face, side: str) -> tuple[Anatomy, Disc]:
+    """Where lids and iris of one eye ("right", "left") are."""
+    anatomy = Anatomy(face, "right" if side == "right" else "left")
+    disc = find_iris(rgb, face, anatomy)
+    anatomy.offsets = find_edges(rgb, anatomy, disc)
+    return anatomy, disc
+
+
 class _Eye:
-    def __init__(self, rgb: Rgb, face: Face, side: Side) -> None:
-        self._rgb, self._face, self._side = rgb, face, side
-        self._anatomy = anatomy = Anatomy(face, side)
-        disc = find_iris(rgb, face, anatomy)
-        anatomy.offsets = find_edges(rgb, anatomy, disc)
+    def __init__(
+        self, rgb: Rgb, face: Face, anatomy: Anatomy, disc: Disc, frames: Array, blur: float
+    ) -> None:
+        self._face, self._anatomy, self._side, self._blur = face, anatomy, anatomy.side, blur
         self._rest = anatomy.rest
         self._gap = self._rest.curves[BOTTOM - 1, :, 1] - self._rest.curves[TOP - 1, :, 1]
-        box = _bounds(anatomy.frame, self._rest.curves, 3 + int(0.06 * face.pose.scale), rgb.shape)
-        self._box: Box = box or (0, 0, 1, 1)
-        self._corner = np.array(self._box[:2], np.float32)
-        self._ball = Eyeball(rgb, self._box, anatomy, disc)
-        self._skin = LidSkin(rgb, self._box, anatomy)
+        margin = 3 + int(0.06 * face.pose.scale)
+        self._box: Box = _bounds(anatomy.frame, self._rest.curves, margin, rgb.shape) or (0, 0, 1, 1)
+        left, top, right, bottom = self._box
+        self._corner = np.array([left, top], np.float32)
+        own = rgb[top:bottom, left:right]
+        self._picture, self._glasses = without(own, frames[top:bottom, left:right])
+        self._ball = Eyeball(self._picture, self._box, anatomy, disc)
+        self._skin = LidSkin(self._picture, self._box, anatomy)
         self._inset = 0.004 + 1.2 / face.pose.scale
-        corners = face.shape[loops(side)[TOP - 1, [0, -1]]]
+        corners = face.shape[loops(self._side)[TOP - 1, [0, -1]]]
         below = corners.mean(0) + np.array([0, 0.2, 0], np.float32)
         self._plane = np.stack([*corners, below]).astype(np.float32)
 
@@ -86,35 +103,36 @@ class _Eye:
         x, y = frame.grid(box)
         column = rows.column(x)
         at = rows.y[:, column]
-        painted = self._lids(rows, column, at, x, y, closed)
-        opening = _opening(at[TOP], at[BOTTOM], y, frame.scale)
+        painted = self._lids(rows, lids, column, at, x, y, closed)
+        to_source = rigid_map(target.pose, self._face.pose, self._plane)
+        opening = _opening(at[TOP], at[BOTTOM], y, max(1.2, 1.4 * self._blur) / frame.scale)
         if opening.any():
-            painted += opening[..., None] * (self._eyeball(target, lids, at, y, box) - painted)
+            painted += opening[..., None] * (self._eyeball(to_source, target, lids, at, y, box) - painted)
+        if self._glasses is not None:
+            painted += sample_layer(self._glasses, self._corner, to_source, box)
         weight = _weight(rows, at, x, y) * _not_behind_nose(target, frame, self._side, x, y)
         part = canvas[box[1] : box[3], box[0] : box[2]]
         part[:] = np.clip(part + weight[..., None] * (painted - part) + 0.5, 0, 255)
 
     def _lids(
-        self, rows: Region, column: NDArray[np.intp], at: Array, x: Array, y: Array, closed: float
+        self, rows: Region, lids: Lids, column: NDArray[np.intp], at: Array, x: Array, y: Array, closed: float
     ) -> Array:
         """(h, w, 3) the skin, moved as the rows are; where it would be stretched, smooth skin instead."""
         shift = x - (rows.start + rows.step * column)
-        where = self._source(rows, column, at, y, shift, range(len(at)))
-        own = self._remap(self._rgb, where)
+        where = self._source(rows, column, at, y, shift, range(len(at))) - self._corner
+        own = self._remap(self._picture, where)
         if closed < 1e-3:
             return own
         ring = [OUTER_TOP, CREASE, RIM, OUTER_BOTTOM]
         local = self._source(rows, column, at, y, shift, ring) - self._corner
         skin = self._remap(self._skin.skin, local)
-        lashes = self._remap(self._skin.lashes, where - self._corner)
-        height = rows.source[TOP, :, 1] - rows.source[CREASE, :, 1]
-        stretch = (rows.y[TOP] - rows.y[CREASE]) / np.maximum(height, 1e-3)
-        made = _smooth((stretch - STRETCH[0]) / (STRETCH[1] - STRETCH[0]))[column]
-        depth = (y - at[CREASE]) / np.maximum(at[TOP] - at[CREASE], 1e-3)
-        made = made * _smooth(depth / 0.35) * (y < at[TOP])
-        closing = (skin * lashes[..., None] - own) * made[..., None]
-        beyond = np.abs(y - at[TOP])
-        line = LINE * _smooth((closed - 0.35) / 0.6) * np.exp(-((beyond / LINE_REACH) ** 2))
+        lashes = self._remap(self._skin.lashes, where)
+        made = _made(rows, column, at, y, CREASE, TOP) + _made(rows, column, at, y, RIM, BOTTOM)
+        corners = _near_corners(lids, x, y, closed)
+        made = np.maximum(made, corners)
+        closing = (skin * (1 - (1 - lashes) * (1 - corners))[..., None] - own) * made[..., None]
+        reach = LINE_REACH + 0.8 * self._blur / self._anatomy.frame.scale
+        line = LINE * LINE_REACH / reach * _smooth((closed - 0.35) / 0.6) * np.exp(-(((y - at[TOP]) / reach) ** 2))
         line *= _smooth((at[BOTTOM + 1] - at[TOP - 1]) / 0.02)
         return np.asarray((own + closing) * (1 - line[..., None] * _LINE_TINT), np.float32)
 
@@ -140,10 +158,11 @@ class _Eye:
         )
         return np.asarray(found, np.float32)
 
-    def _eyeball(self, target: Target, lids: Lids, at: Array, y: Array, box: Box) -> Array:
+    def _eyeball(
+        self, to_source: Array, target: Target, lids: Lids, at: Array, y: Array, box: Box
+    ) -> Array:
         """(h, w, 3) the eyeball in the box, in the shade of the upper lid."""
         source = self._face.pose
-        to_source = rigid_map(target.pose, source, self._plane)
         iris = iris_points(self._side)[0]
         moved = (target.shape[iris] - self._face.shape[iris]) * np.array([1, 1, 0], np.float32)
         gaze = source.scale * (source.rotation @ moved)[:2]
@@ -152,7 +171,25 @@ class _Eye:
         aside = float(np.hypot(*gaze)) / (0.15 * self._ball.disc.radius)
         rest = float(np.exp(-(aside**2) - (change / 0.2) ** 2))
         colour = self._ball.render(to_source, gaze.astype(np.float32), box, rest)
-        return colour * lid_shade(y - at[TOP])[..., None]
+        return colour * lid_shade(y - at[TOP], at[BOTTOM] - y)[..., None]
+
+
+def _near_corners(lids: Lids, x: Array, y: Array, closed: float) -> Array:
+    """0-1 about the corners of closing eyes, where what the picture shows would bunch up."""
+    ends = lids.curves[TOP - 1][[0, -1]]
+    near = [np.exp(-(((x - a) / CORNER) ** 2 + ((y - b) / (0.7 * CORNER)) ** 2)) for a, b in ends]
+    return np.asarray(_smooth(closed / 0.7) * np.maximum(*near), np.float32)
+
+
+def _made(rows: Region, column: NDArray[np.intp], at: Array, y: Array, outer: int, edge: int) -> Array:
+    """0-1: how much of the skin between two rows, a lid's edge and the ring outside it, cannot be the
+    picture's own, because it would be stretched."""
+    own = np.abs(rows.source[edge, :, 1] - rows.source[outer, :, 1])
+    stretch = np.abs(rows.y[edge] - rows.y[outer]) / np.maximum(own, 1e-3)
+    share = _smooth((stretch - STRETCH[0]) / (STRETCH[1] - STRETCH[0]))
+    share = cv2.GaussianBlur(share[None], (0, 0), 0.05 * len(share))[0][column]
+    depth = (y - at[outer]) / np.where(np.abs(at[edge] - at[outer]) < 1e-3, np.copysign(1e-3, edge - outer + 0.0), at[edge] - at[outer])
+    return share * _smooth(depth / 0.15) * (depth < 1)
 
 
 def _bounds(frame: Frame, curves: Array, margin: int, size: tuple[int, ...]) -> Box | None:
@@ -168,9 +205,8 @@ def _smooth(t: Array) -> Array:
     return np.asarray(t * t * (3 - 2 * t), np.float32)
 
 
-def _opening(top: Array, bottom: Array, y: Array, scale: float) -> Array:
-    """How much of each pixel lies between the lids, their edges a pixel soft or a little more."""
-    soft = max(1.3, 0.012 * scale) / scale
+def _opening(top: Array, bottom: Array, y: Array, soft: float) -> Array:
+    """How much of each pixel lies between the lids, whose edges are as wide as `soft`."""
     inner = np.clip(np.minimum(y - top, bottom - y) / soft + 0.5, 0, 1)
     return np.asarray(inner * np.clip((bottom - top) / soft, 0, 1), np.float32)
 

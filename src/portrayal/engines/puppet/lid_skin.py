@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from portrayal.engines.puppet.eye_geometry import BOTTOM, CREASE, OUTER_BOTTOM, OUTER_TOP, RIM, STRIP_TOP, TOP
+from portrayal.engines.puppet.eye_geometry import OUTER_BOTTOM, RIM, STRIP_BOTTOM, STRIP_TOP, TOP
 from portrayal.engines.puppet.eye_geometry import Anatomy, Array, Box
 
 Rgb = NDArray[np.uint8]
@@ -18,11 +18,10 @@ _LUMA = np.array([0.299, 0.587, 0.114], np.float32)
 
 class LidSkin:
     """skin: (h, w, 3) float, the box of the portrait with smooth skin where the eye is. lashes: (h, w) 0-1,
-    how dark the strip along the upper lid's edge is against it."""
+    how dark the strips along the lids' edges are against it."""
 
-    def __init__(self, rgb: Rgb, box: Box, anatomy: Anatomy) -> None:
-        left, top, right, bottom = box
-        own = rgb[top:bottom, left:right].astype(np.float32)
+    def __init__(self, picture: Rgb, box: Box, anatomy: Anatomy) -> None:
+        own = picture.astype(np.float32)
         x, y = anatomy.frame.grid(box)
         rows = [np.interp(x, c[:, 0], c[:, 1]).astype(np.float32) for c in anatomy.rest.curves]
         outer_top, crease, upper, lower, rim, outer_bottom = rows
@@ -32,8 +31,10 @@ class LidSkin:
         ends = anatomy.rest.curves[TOP - 1][[0, -1], 0]
         across = np.clip(1 - ((x - ends.mean()) / max(float(np.ptp(ends)) / 2, 1e-3)) ** 2, 0, 1)
         bulge = 1 + 0.05 * across * np.sin(np.pi * np.minimum(1.15 * height, 1)) - 0.07 * across * height**3
-        self.skin = np.asarray(smooth * bulge[..., None] + _grain(rgb, box, anatomy), np.float32)
-        self.lashes = _lashes(own, smooth, upper - y, scale)
+        self.skin = np.asarray(smooth * bulge[..., None] + _grain(picture, box, anatomy), np.float32)
+        above = _strip(upper - y, np.minimum(STRIP_TOP, 0.6 * (upper - crease)), scale)
+        below = _strip(y - lower, np.minimum(STRIP_BOTTOM, 0.6 * (rim - lower)), scale)
+        self.lashes = _darkness(own, smooth, np.where(y < (upper + lower) / 2, above, below))
 
 
 def _spread(own: Array, x: Array, y: Array, rows: list[Array], anatomy: Anatomy) -> Array:
@@ -49,13 +50,10 @@ def _spread(own: Array, x: Array, y: Array, rows: list[Array], anatomy: Anatomy)
     size = (small.shape[1], small.shape[0])
     mask = cv2.resize(hidden.astype(np.float32), size, interpolation=cv2.INTER_AREA)
     known = (mask < 0.05).astype(np.float32)
-    around = cv2.GaussianBlur(known, (0, 0), 4) * (1 - known) > 0
-    edge = known * cv2.dilate(around.astype(np.float32), np.ones((9, 9), np.uint8))
+    near = (known > 0) & (cv2.dilate(1 - known, np.ones((9, 9), np.uint8)) > 0)
     grey = small @ _LUMA
-    near = (edge > 0) & (known > 0)
-    if near.sum() > 8:
-        dark = grey < 0.72 * np.median(grey[near])
-        known[dark & near] = 0
+    usual = cv2.GaussianBlur(grey * near, (0, 0), 8) / np.maximum(cv2.GaussianBlur(near * 1.0, (0, 0), 8), 1e-3)
+    known[near & (grey < 0.62 * usual)] = 0
     if known.sum() < 8:
         return own
     clean = cv2.GaussianBlur(small * known[..., None], (0, 0), 1.5)
@@ -87,17 +85,17 @@ def _harmonic(values: Array, known: Array) -> Array:
     return result
 
 
-def _grain(rgb: Rgb, box: Box, anatomy: Anatomy) -> Array:
+def _grain(picture: Rgb, box: Box, anatomy: Anatomy) -> Array:
     """(h, w, 3) the skin's finest texture, taken from below the eye and tiled by reflection."""
     curves, frame = anatomy.rest.curves, anatomy.frame
-    middle = curves[OUTER_BOTTOM - 2, :, 1].max() + 0.07
+    middle = curves[OUTER_BOTTOM - 2, :, 1].max() + 0.0
     half = 0.1
     spread = max(1.0, 0.012 * frame.scale)
-    centre = frame.out(np.array([0, middle], np.float32))
+    centre = frame.out(np.array([0, middle], np.float32)) - np.array(box[:2], np.float32)
     reach = max(3, int(half * frame.scale))
     rows = slice(max(0, int(centre[1]) - reach // 2), max(0, int(centre[1]) + reach // 2 + 1))
     columns = slice(max(0, int(centre[0]) - reach), max(0, int(centre[0]) + reach + 1))
-    patch = rgb[rows, columns].astype(np.float32)
+    patch = picture[rows, columns].astype(np.float32)
     size = (box[3] - box[1], box[2] - box[0])
     if min(patch.shape[:2]) < 5:
         return np.zeros((*size, 3), np.float32)
@@ -108,9 +106,13 @@ def _grain(rgb: Rgb, box: Box, anatomy: Anatomy) -> Array:
     return np.asarray(fine[np.ix_(*tiled)], np.float32)
 
 
-def _lashes(own: Array, smooth: Array, above: Array, scale: float) -> Array:
-    """How much darker than skin the strip above the upper lid's edge is, as a factor."""
-    ratio = np.clip((own @ _LUMA + 4) / (smooth @ _LUMA + 4), 0.12, 1)
-    reach = np.clip(1 - (above - 0.4 * STRIP_TOP) / (0.6 * STRIP_TOP), 0, 1)
-    reach *= np.clip(1 + (above + 0.004) * scale / 1.5, 0, 1)
+def _strip(away: Array, height: Array, scale: float) -> Array:
+    """1 along a lid's edge, where `away` from the eye begins, fading outwards until it is 0 at `height`."""
+    reach = np.clip((1 - away / np.maximum(height, 1e-3)) / 0.6, 0, 1)
+    return np.asarray(reach * np.clip(1 + (away + 0.004) * scale / 1.5, 0, 1), np.float32)
+
+
+def _darkness(own: Array, smooth: Array, reach: Array) -> Array:
+    """How much darker than smooth skin the picture is, as a factor, where `reach` says; not its texture."""
+    ratio = np.clip((own @ _LUMA + 4) / (smooth @ _LUMA + 4) + 0.06, 0.12, 1)
     return np.asarray(1 - (1 - ratio) * reach, np.float32)

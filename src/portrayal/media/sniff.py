@@ -32,8 +32,10 @@ def sniff(path: str | os.PathLike[str]) -> Literal["image", "video", "audio"]:
             moves = image.format in _ANIMATED and getattr(image, "n_frames", 1) > 1
             return "video" if moves else "image"
     with open_container(path) as container:
+        if is_still(container):  # by its name only, or of a kind that read_image does not know
+            raise PortrayalError(f"{shown(path)}: not a video, sound or picture that can be read")
         if picture_stream(container) is not None:
-            return "image" if is_still(container) else "video"
+            return "video"
         if sound_stream(container) is not None:
             return "audio"
     raise PortrayalError(f"{shown(path)}: holds neither pictures nor sound")

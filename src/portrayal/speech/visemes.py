@@ -49,7 +49,7 @@ _REACH = 0.36
 #: A jaw does not follow faster than this (standard deviation of the smoothing, seconds).
 _JAW_INERTIA = 0.035
 #: The rest is what the sound tells, even of known phonemes: it knows how they were said.
-_TRUST = 0.6
+_TRUST = 0.55
 _CLOSING, _OPENING = 0.07, 0.07
 #: People open their mouth this long (seconds) before they speak.
 _BREATH = 0.25
@@ -191,6 +191,7 @@ def _ramp(wanted: float, room: float) -> float:
 def _coefficients(shapes: Double, closed: Double, tucked: Double) -> Array:
     """(count, 52) out of the four shapes (4, count) and the two contacts (count,)."""
     jaw, rounded, wide, bared = shapes
+    jaw = jaw * (1 - 0.3 * rounded)
     apart = 1 - closed
     lips = apart * (1 - tucked)
     c = np.zeros((len(jaw), len(SHAPES)), np.float32)
@@ -206,8 +207,8 @@ def _coefficients(shapes: Double, closed: Double, tucked: Double) -> Array:
     put("mouthPress", 0.35 * closed)
     put("mouthRollLower", 0.15 * closed + 0.55 * tucked * apart)
     put("mouthRollUpper", 0.12 * closed)
-    put("mouthPucker", 0.65 * rounded * (1 - jaw))
-    put("mouthFunnel", 0.6 * rounded * jaw * lips)
+    put("mouthPucker", 0.95 * rounded * (1 - jaw))
+    put("mouthFunnel", 0.8 * rounded * jaw * lips)
     put("mouthStretch", 0.35 * wide)
     put("mouthSmile", 0.15 * wide)
     put("mouthLowerDown", 0.5 * bared * lips * jaw)

@@ -12,7 +12,7 @@ from portrayal.engines.puppet.eyes import Eyes
 from portrayal.engines.puppet.hidden import HiddenSide
 from portrayal.engines.puppet.mesh import HeadMesh
 from portrayal.engines.puppet.mouth import Mouth
-from portrayal.engines.puppet.plate import STILL, background_plate, foreground, lay_over
+from portrayal.engines.puppet.plate import STILL, background_plate, foreground, lay_over, with_fringe
 from portrayal.engines.puppet.transfer import Target
 from portrayal.engines.puppet.warp import MeshWarp, sample
 from portrayal.track.face import Face
@@ -37,7 +37,7 @@ class Actor:
         stage = np.ascontiguousarray(rgb[self.window])
         self._mesh = replace(mesh, rest=mesh.rest - self.offset)
         self._warp = MeshWarp(mesh.triangles, (stage.shape[0], stage.shape[1]))
-        matte = person_matte(rgb, face)[self.window]
+        matte = with_fringe(person_matte(rgb, face)[self.window])
         self._warp.place(self._mesh.rest)
         mobility = self._warp.per_vertex(mesh.mobility)
         self._reach = (mobility > 0).astype(np.uint8)  # leave a neighbour's face alone

@@ -42,7 +42,6 @@ class HiddenSide:
         colour = np.clip(mirrored, 0, 255)
         self.texture = np.dstack([colour, 255 * hidden]).astype(np.uint8)
 
-
     def cover(self, canvas: NDArray[np.uint8], warp: MeshWarp, points: Array) -> None:
         """Lay the completed side over the canvas, in place, where the face at `points`, on which `warp` is
         placed, shows more of it than the portrait does."""

@@ -14,6 +14,14 @@ Mask = NDArray[np.float32]
 STILL = 0.06
 
 
+def with_fringe(matte: Mask) -> Mask:
+    """The matte and a soft band around it: stray hair that the matte misses moves with the head, and the bit of
+    background between the hairs with it."""
+    width = 2 * _margin(matte)
+    wide = cv2.dilate(matte, cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (width | 1, width | 1)))
+    return np.asarray(np.maximum(matte, cv2.GaussianBlur(wide, (0, 0), width / 4)), np.float32)
+
+
 def background_plate(rgb: Rgb, matte: Mask, mobility: Mask) -> Rgb:
     """What is seen where the head was: the picture without the parts of the person that move.
 
@@ -26,14 +34,23 @@ def background_plate(rgb: Rgb, matte: Mask, mobility: Mask) -> Rgb:
     known = (1 - moving).astype(np.float32)
     if not known.any():
         return rgb
-    filled = push_pull(rgb.astype(np.float32), known)
+    filled = push_pull(rgb.astype(np.float32), known) + _grain(rgb, known)
     share = cv2.GaussianBlur(moving.astype(np.float32), (0, 0), margin / 4)[..., None]
     return np.asarray(np.clip(rgb + share * (filled - rgb) + 0.5, 0, 255), np.uint8)
 
 
-def _margin(rgb: Rgb) -> int:
+def _margin(picture: Rgb | Mask) -> int:
     """The width, in pixels and odd, within which an outline is not certain."""
-    return max(3, round(max(rgb.shape[:2]) / 150)) | 1
+    return max(3, round(max(picture.shape[:2]) / 150)) | 1
+
+
+def _grain(rgb: Rgb, known: Mask) -> NDArray[np.float32]:
+    """Noise as strong as that of the known pixels, (H, W, 1): a smooth patch in a grainy picture is seen."""
+    grey = cv2.cvtColor(rgb, cv2.COLOR_RGB2GRAY).astype(np.float32)
+    fine = grey - cv2.GaussianBlur(grey, (0, 0), 1)
+    strength = 1.48 * np.median(np.abs(fine[known > 0]))  # the median does not mind edges
+    noise = np.random.default_rng(0).standard_normal(grey.shape, np.float32)
+    return np.asarray(1.4 * strength * cv2.GaussianBlur(noise, (0, 0), 0.6)[..., None], np.float32)
 
 
 def push_pull(colour: NDArray[np.float32], known: Mask) -> NDArray[np.float32]:
@@ -67,7 +84,7 @@ def foreground(rgb: Rgb, matte: Mask, plate: Rgb) -> tuple[Rgb, Rgb]:
     person = np.round(np.clip(rgb - through * plate, 0, alpha))
     needed = (rgb - person) / np.maximum(through, 1e-3)
     misses = (np.abs(rgb - person - through * plate) > 1).any(2).astype(np.uint8)
-    areas = cv2.morphologyEx(misses, cv2.MORPH_OPEN, np.ones((_margin(rgb), _margin(rgb)), np.uint8))
+    areas = cv2.morphologyEx(misses, cv2.MORPH_OPEN, np.ones((3 * _margin(rgb),) * 2, np.uint8))
     mended = np.where(areas[..., None] > 0, np.clip(needed, 0, 255), plate)
     return np.dstack([person, alpha]).astype(np.uint8), np.round(mended).astype(np.uint8)
 

@@ -118,7 +118,6 @@ class MeshWarp:
             full.append(np.ascontiguousarray(smooth))
         return BackwardMap(*full, np.ascontiguousarray(wide))
 
-
     def _confine(self, x: Array, y: Array, corners: Array) -> None:
         """Keep what thin triangles paint within their source, in place: read a pixel beside such a triangle,
         as its painted edge is, its steep map points anywhere."""

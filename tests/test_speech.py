@@ -246,10 +246,8 @@ def test_a_wrong_or_foreign_transcript(speech: Speech) -> None:
 
 
 def test_words_of_a_transcript() -> None:
-    assert words("Bob’s café: 21 of 1,300 – 5 % & don't!") == (  # noqa: RUF001
-        ["bob's", "cafe", "twenty", "one", "of", "one", "thousand", "three", "hundred", "five"]
-        + ["percent", "and", "don't"]
-    )
+    found = " ".join(words("Bob’s café: 21 of 1,300 – 5 % & don't!"))  # noqa: RUF001
+    assert found == "bob's cafe twenty one of one thousand three hundred five percent and don't"
 
 
 @pytest.mark.parametrize(

@@ -15,8 +15,8 @@ STILL = 0.06
 
 
 def with_fringe(matte: Mask) -> Mask:
-    """The matte and a soft band around it: stray hair that the matte misses moves with the head, and the bit of
-    background between the hairs with it."""
+    """The matte and a soft band around it: stray hair that the matte misses moves with the head, and the
+    bit of background between the hairs with it."""
     width = 2 * _margin(matte)
     wide = cv2.dilate(matte, cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (width | 1, width | 1)))
     return np.asarray(np.maximum(matte, cv2.GaussianBlur(wide, (0, 0), width / 4)), np.float32)

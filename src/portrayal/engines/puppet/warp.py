@@ -21,18 +21,19 @@ NOWHERE = -1e4
 
 class BackwardMap(NamedTuple):
     """x, y: (H, W) float32, where each pixel of the result comes from. folds: (H, W) uint8, 255 along the
-    edges where one part of the mesh hides another."""
+    edges where one part of the mesh hides another; these are known to `step` pixels."""
 
     x: Array
     y: Array
     folds: NDArray[np.uint8]
+    step: int
 
 
 def sample(picture: NDArray[np.uint8], where: BackwardMap) -> NDArray[np.uint8]:
-    """The picture, warped; edges that the warp itself makes are softened by a pixel."""
+    """The picture, warped; edges that the warp itself makes are softened."""
     warped = cv2.remap(picture, where.x, where.y, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
     if where.folds.any():
-        cv2.copyTo(cv2.GaussianBlur(warped, (3, 3), 0), where.folds, warped)
+        cv2.copyTo(cv2.GaussianBlur(warped, (2 * where.step + 1,) * 2, 0), where.folds, warped)
     return np.asarray(warped, np.uint8)
 
 
@@ -106,7 +107,7 @@ class MeshWarp:
         self._confine(x, y, corners)
         folds = _folds(x, y, self._step)
         if self._step == 1:
-            return BackwardMap(x, y, folds)
+            return BackwardMap(x, y, folds, 1)
         height, width = self._size
         size = (x.shape[1] * self._step, x.shape[0] * self._step)
         wide = cv2.resize(folds, size, interpolation=cv2.INTER_NEAREST)[:height, :width]
@@ -116,7 +117,7 @@ class MeshWarp:
             smooth = cv2.resize(values, size, interpolation=cv2.INTER_LINEAR)[:height, :width]
             smooth[rows, columns] = values[rows // self._step, columns // self._step]
             full.append(np.ascontiguousarray(smooth))
-        return BackwardMap(*full, np.ascontiguousarray(wide))
+        return BackwardMap(full[0], full[1], np.ascontiguousarray(wide), self._step)
 
     def _confine(self, x: Array, y: Array, corners: Array) -> None:
         """Keep what thin triangles paint within their source, in place: read a pixel beside such a triangle,

@@ -124,10 +124,11 @@ def _write_sound(container: Any, stream: Any, sound: Rgb, rate: int, layout: str
     container.mux(stream.encode(None))
 
 
-def turn(path: Path, degrees: int) -> Path:
-    """Give an MP4 the display matrix of a video that must be turned clockwise by `degrees` to be upright."""
-    cos, sin = {90: (0, 1), 180: (-1, 0), 270: (0, -1)}[degrees]
-    matrix = np.array([cos, sin, 0, -sin, cos, 0, 0, 0, 1 << 14], np.int64) << 16  # w has 30 bits
+def turn(path: Path, degrees: int, mirrored: bool = False) -> Path:
+    """Give an MP4 the display matrix of a video to be mirrored left to right, then turned clockwise."""
+    cos, sin = {0: (1, 0), 90: (0, 1), 180: (-1, 0), 270: (0, -1)}[degrees]
+    side = -1 if mirrored else 1
+    matrix = np.array([side * cos, side * sin, 0, -sin, cos, 0, 0, 0, 1 << 14], np.int64) << 16
     data = bytearray(path.read_bytes())
     at = data.index(b"tkhd") + 4 + 40
     data[at : at + 36] = matrix.astype(">i4").tobytes()

@@ -127,16 +127,17 @@ def test_a_video_that_does_not_begin_at_zero_begins_with_its_first_frame(tmp_pat
     assert numbers(VideoReader(path, start=0.4, end=0.6)) == [10, 11, 12, 13, 14]
 
 
-@pytest.mark.parametrize(("degrees", "turns"), [(90, -1), (180, 2), (270, 1)])
-def test_rotation_is_applied(tmp_path: Path, degrees: int, turns: int) -> None:
-    path = turn(encode(tmp_path / "a.mp4", [patches()] * 5, options={"crf": "5"}), degrees)
+@pytest.mark.parametrize("mirrored", [False, True])
+@pytest.mark.parametrize(("degrees", "turns"), [(0, 0), (90, -1), (180, 2), (270, 1)])
+def test_rotation_is_applied(tmp_path: Path, degrees: int, turns: int, mirrored: bool) -> None:
+    path = turn(encode(tmp_path / "a.mp4", [patches()] * 5, options={"crf": "5"}), degrees, mirrored)
     video = VideoReader(path)
-    upright = np.rot90(patches(), turns)
-    rows, columns = (4, 3) if degrees != 180 else (3, 4)
+    upright = np.rot90(patches()[:, ::-1] if mirrored else patches(), turns)
+    rows, columns = (4, 3) if turns % 2 else (3, 4)
     got = next(iter(video))
     assert (video.info.width, video.info.height) == got.shape[1::-1] == upright.shape[1::-1]
     assert np.abs(centres(got, rows, columns) - centres(upright, rows, columns)).max() <= 3
-    assert next(iter(VideoReader(path, size=48))).shape == ((48, 32, 3) if degrees != 180 else (32, 48, 3))
+    assert next(iter(VideoReader(path, size=48))).shape == ((48, 32, 3) if turns % 2 else (32, 48, 3))
 
 
 def test_odd_sizes_and_anamorphic_pictures(tmp_path: Path) -> None:

@@ -235,8 +235,12 @@ print(peaks[1] - peaks[0])
 
 @pytest.mark.parametrize("name", ["a.mp4", "a.gif"])
 def test_memory_does_not_grow_with_length(tmp_path: Path, name: str) -> None:
-    code = MEMORY if name == "a.mp4" else MEMORY.replace("    assert abs", "    # assert abs")
+    code = (
+        MEMORY
+        if name == "a.mp4"
+        else MEMORY.replace("    assert abs", "    # assert abs").replace("2000", "1200")
+    )
     ran = subprocess.run(
         [sys.executable, "-c", code, str(tmp_path / name)], capture_output=True, text=True, check=True
     )
-    assert float(ran.stdout) < 20  # MB; 1800 frames are 107
+    assert float(ran.stdout) < 20  # MB; 1000 frames are 62

@@ -47,7 +47,7 @@ class Movie:
                 raise PortrayalError(f"{shown(path)}: no picture in the video can be read")
             if _is_cut_short(container, stream):
                 raise PortrayalError(f"{shown(path)}: the video is cut short; its end is missing")
-            self._turns = _quarter_turns(first)
+            self._turns, self._mirrored = _orientation(first)
             self._coded = _scaled(first.width, first.height, stream.sample_aspect_ratio, size)
             start = stream_start(stream)
             self._zero = _time(first) or Fraction(0) if start is None else start
@@ -98,7 +98,7 @@ class Movie:
     def _converter(self) -> Callable[[Any], RGB]:
         scaler = VideoReformatter()
         width, height = self._coded
-        turns = self._turns
+        turns, mirrored = self._turns, self._mirrored
 
         def convert(frame: Any) -> RGB:
             rgb: Any = scaler.reformat(
@@ -110,7 +110,8 @@ class Movie:
                 interpolation=_interpolation(frame, width) | EXACT,
                 threads=1,
             ).to_ndarray()
-            return np.ascontiguousarray(np.rot90(rgb, turns)) if turns else rgb
+            rgb = np.fliplr(rgb) if mirrored else rgb
+            return np.ascontiguousarray(np.rot90(rgb, turns))
 
         return convert
 
@@ -129,8 +130,13 @@ def _time(frame: Any) -> Fraction | None:
     return None if frame.pts is None else Fraction(frame.pts) * frame.time_base
 
 
-def _quarter_turns(frame: Any) -> int:
-    return round(frame.rotation / 90) % 4
+def _orientation(frame: Any) -> tuple[int, bool]:
+    """(quarter turns anticlockwise, whether mirrored left to right before), by the display matrix."""
+    turns = round(frame.rotation / 90)
+    data = frame.side_data.get("DISPLAYMATRIX")
+    a, b, _, c, d = np.frombuffer(data, np.int32)[:5].tolist() if data is not None else (1, 0, 0, 0, 1)
+    mirrored = a * d < b * c
+    return (turns + 2 * mirrored) % 4, mirrored
 
 
 def _scaled(width: int, height: int, aspect: Fraction | None, size: int | None) -> tuple[int, int]:

@@ -22,6 +22,8 @@ from portrayal.speech.phonemes import SILENCE, Phone
 SLOWEST, FASTEST = 80, 450
 #: 0 to 99; espeak-ng's own 50 is a little shrill.
 _PITCH = 42
+#: Seconds of silence before the first word: a face at rest needs a moment to open its mouth.
+_LEAD = 0.24
 
 
 @dataclass(frozen=True)
@@ -91,8 +93,10 @@ class Espeak:
                 raise PortrayalError(content.decode())
         if not hertz:
             raise PortrayalError("espeak-ng ended without a word; is the package espeakng-loader damaged?")
-        samples = np.frombuffer(bytes(sound), "<i2").astype(np.float32) / 32768
-        phones = timed(((sample / hertz, ipa) for sample, ipa in events), len(samples) / hertz)
+        lead = round(_LEAD * hertz)
+        spoken = np.frombuffer(bytes(sound), "<i2").astype(np.float32) / 32768
+        samples = np.pad(spoken, (lead, 0))
+        phones = timed((((sample + lead) / hertz, ipa) for sample, ipa in events), len(samples) / hertz)
         return Speech(Waveform(samples, hertz), phones)
 
 

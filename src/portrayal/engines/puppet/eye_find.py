@@ -3,7 +3,7 @@ paintings and cartoons."""
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import cv2
 import numpy as np
@@ -74,7 +74,8 @@ def find_iris(rgb: Rgb, face: Face, anatomy: Anatomy) -> Disc:
     seen = np.maximum(open_here.sum(1), 6)
     stray = shift[:, 0] ** 2 + 3 * shift[:, 1] ** 2 + 2 * (shift[:, 2] - 1.0) ** 2
     best = int(np.argmax(steps.sum(1) / seen - _PRIOR * stray))
-    return Disc(*(float(c) for c in centres[best]), float(radius * shift[best, 2]))
+    x, y = centres[best]
+    return Disc(float(x), float(y), float(radius * shift[best, 2]))
 
 
 def _whiteness(patch: Rgb, anatomy: Anatomy, corner: NDArray[np.int_]) -> Array:
@@ -99,8 +100,8 @@ def _inside(anatomy: Anatomy, where: Array) -> Array:
 
 
 def find_edges(rgb: Rgb, anatomy: Anatomy, disc: Disc) -> Array:
-    """(2, K, 2) how far the lids' true edges lie from the landmarks': where skin turns into white or iris, by the best
-    of a family of curves. Nothing where the picture does not tell."""
+    """(2, K, 2) how far the lids' true edges lie from the landmarks': where skin turns into white or iris, by
+    the best of a family of curves. Nothing where the picture does not tell."""
     x = np.arange(-_HALF_WIDTH, _HALF_WIDTH, 1 / _DENSITY, dtype=np.float32)
     y = np.arange(-_HALF_HEIGHT, _HALF_HEIGHT, 1 / _DENSITY, dtype=np.float32)
     grid = np.stack(np.meshgrid(x, y), -1)
@@ -161,7 +162,7 @@ def _clarity(likeness: Array, lids: Array, here: NDArray[np.bool_]) -> float:
     return float(np.clip(levels[0] - levels[1], -0.3, 0.8).mean())
 
 
-def _distance(lab: Array, colour: Array) -> Array:
+def _distance(lab: Any, colour: Array) -> Array:
     return np.asarray(np.linalg.norm((lab - colour) * np.array([0.7, 1, 1], np.float32), axis=2), np.float32)
 
 

@@ -1,11 +1,13 @@
-"""Where the rings of skin around an eye and the edges of its lids are, and how the picture moves with them."""
+"""Where the lids of an eye and the rings of skin around it are, and how the picture moves with them."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cache
+from itertools import pairwise
 from typing import Literal, NamedTuple
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -32,9 +34,11 @@ BRIDGE = (9, 8, 168, 6, 197, 195)
 #: Rows of a :class:`Region`.
 OUTER_TOP, CREASE, LASH_TOP, TOP, BOTTOM, LASH_BOTTOM, RIM, OUTER_BOTTOM = range(8)
 _SPLINE = catmull_rom(9, 8)
-_COLUMNS = 512
+_COLUMNS = 320
 #: Height of the strip along each lid's edge (lashes, rim) that moves as one, in eye distances.
 STRIP_TOP, STRIP_BOTTOM = 0.03, 0.022
+#: The rings next to the lids are at least so far from them.
+LEAST_SKIN = 0.04
 #: A tracked blink that closes an eye to this share of its opening at rest closes it entirely.
 NEARLY_SHUT = 0.14
 #: How far the line where closed lids meet is the arc nearest to the lower lid's edge.
@@ -77,12 +81,21 @@ class Frame:
     def into(self, points: Array) -> Array:
         """(..., 2) pixels to eye coordinates."""
         x, y = self.axis
-        return ((points - self.origin) @ np.array([[x, -y], [y, x]], np.float32) / self.scale).astype(np.float32)
+        return ((points - self.origin) @ np.array([[x, -y], [y, x]], np.float32) / self.scale).astype(
+            np.float32
+        )
 
     def out(self, points: Array) -> Array:
         """(..., 2) eye coordinates to pixels."""
         x, y = self.axis
-        return (self.scale * points @ np.array([[x, y], [-y, x]], np.float32) + self.origin).astype(np.float32)
+        return (self.scale * points @ np.array([[x, y], [-y, x]], np.float32) + self.origin).astype(
+            np.float32
+        )
+
+    def pixels(self, x: Array, y: Array) -> tuple[Array, Array]:
+        """Eye coordinates x and y to pixels'."""
+        along, down = self.axis * np.float32(self.scale)
+        return along * x - down * y + self.origin[0], down * x + along * y + self.origin[1]
 
     def grid(self, box: Box) -> tuple[Array, Array]:
         """x and y of each pixel of a box (left, top, right, bottom)."""
@@ -139,9 +152,8 @@ class Anatomy:
     @staticmethod
     def _level(curves: Array, closed: float) -> None:
         """Closing lids meet in a flat arc; the corners are drawn down a little."""
-        x, y = curves[BOTTOM - 1].T
-        arc = np.polyval(np.polyfit(x, y, 2), x)
-        curves[[TOP - 1, BOTTOM - 1], :, 1] += LEVELLED * closed * (arc - y)
+        y = curves[BOTTOM - 1, :, 1]
+        curves[[TOP - 1, BOTTOM - 1], :, 1] += LEVELLED * closed * (_arc() @ y - y)
 
     def _with_offsets(self, curves: Array, share: float) -> Array:
         offsets = self.offsets.copy()
@@ -152,6 +164,13 @@ class Anatomy:
 
 def _mean_gap(curves: Array) -> float:
     return float((curves[BOTTOM - 1, :, 1] - curves[TOP - 1, :, 1]).mean())
+
+
+@cache
+def _arc() -> Array:
+    """(K, K) the parabola nearest to a curve's K values."""
+    powers = np.vander(np.linspace(-1, 1, len(_SPLINE)), 3)
+    return np.asarray(powers @ np.linalg.pinv(powers), np.float32)
 
 
 class Region(NamedTuple):
@@ -169,6 +188,23 @@ class Region(NamedTuple):
     def column(self, x: Array) -> NDArray[np.intp]:
         return np.clip(np.rint((x - self.start) / self.step), 0, self.y.shape[1] - 1).astype(np.intp)
 
+    def trace(
+        self, x: Array, y: Array, column: NDArray[np.intp], at: Array, used: tuple[int, ...]
+    ) -> tuple[Array, Array]:
+        """Where pixels at eye coordinates x, y come from in the portrait's: between the rows `used`, in
+        proportion. column: of the pixels; at: (8, h, w) the rows there."""
+        table = self.source[list(used)].transpose(0, 2, 1)
+        shift = self.start + self.step * np.arange(self.y.shape[1])
+        from_x = x + (table[0, 0] - shift).astype(np.float32).take(column)
+        from_y = table[0, 1].take(column)
+        for k, (a, b) in enumerate(pairwise(used)):
+            share = np.clip((y - at[a]) / np.maximum(at[b] - at[a], 1e-5), 0, 1)
+            step_x, step_y = table[k + 1] - table[k]
+            from_x += share * step_x.take(column)
+            from_y += share * step_y.take(column)
+        from_y += np.minimum(y - at[used[0]], 0) + np.maximum(y - at[used[-1]], 0)
+        return from_x, from_y
+
 
 def region(rest: Array, now: Array, closed: float, inset: float) -> Region:
     """Rows of the portrait, (6, K, 2) curves `rest`, against where they are `now`.
@@ -176,28 +212,46 @@ def region(rest: Array, now: Array, closed: float, inset: float) -> Region:
     closed: 0-1; by so much of `inset` (eye distances) the lids' edges are taken from further outside, where
     no white of the eye is mixed into them.
     """
-    xs, own = (_extended(c) for c in (now, rest))
     left, right = float(now[0, 0, 0]), float(now[0, -1, 0])
     columns = np.linspace(left, max(right, left + 1e-3), _COLUMNS, dtype=np.float32)
+    y, source = _sampled(columns, rest, now)
+    y, source[..., 1] = _ordered(y), _ordered(source[..., 1])
+    _make_room(columns, y, source)
+    y, source[..., 1] = _ordered(y), _ordered(source[..., 1])
+    heights = source[..., 1]
+    above = np.minimum(STRIP_TOP, 0.6 * (heights[2] - heights[1]))
+    below = np.minimum(STRIP_BOTTOM, 0.6 * (heights[4] - heights[3]))
+    lash_top = y[2] - np.minimum(above, 0.85 * (y[2] - y[1]))
+    lash_bottom = y[3] + np.minimum(below, 0.85 * (y[4] - y[3]))
+    rows = np.stack([y[0], y[1], lash_top, y[2], y[3], lash_bottom, y[4], y[5]])
+    own = source[[0, 1, 2, 2, 3, 3, 4, 5]]
+    own[LASH_TOP, :, 1] -= above
+    own[TOP, :, 1] -= closed * np.minimum(inset, 0.5 * above)
+    own[BOTTOM, :, 1] += closed * np.minimum(inset, 0.5 * below)
+    own[LASH_BOTTOM, :, 1] += below
+    return Region(left, float(columns[1] - columns[0]), rows, own)
+
+
+def _sampled(columns: Array, rest: Array, now: Array) -> tuple[Array, Array]:
+    """(6, N) y of the curves `now` at each column and (6, N, 2) where those points are at rest."""
     y = np.empty((6, _COLUMNS), np.float32)
     source = np.empty((6, _COLUMNS, 2), np.float32)
-    for row, (there, here) in enumerate(zip(xs, own, strict=True)):
+    for row, (there, here) in enumerate(zip(_extended(now), _extended(rest), strict=True)):
         along = np.maximum.accumulate(there[:, 0]) + np.arange(len(there)) * np.float32(1e-6)
         y[row] = np.interp(columns, along, there[:, 1])
-        source[row, :, 0] = np.interp(columns, along, here[:, 0])
-        source[row, :, 1] = np.interp(columns, along, here[:, 1])
-    y, source[..., 1] = _ordered(y), _ordered(source[..., 1])
-    strips = [np.minimum(limit, 0.6 * np.abs(source[a, :, 1] - source[b, :, 1])) for limit, a, b in
-              ((STRIP_TOP, 1, 2), (STRIP_BOTTOM, 3, 4))]
-    here = [np.minimum(s, 0.85 * np.abs(y[a] - y[b])) for s, a, b in zip(strips, (1, 3), (2, 4), strict=True)]
-    rows = np.stack([y[0], y[1], y[2] - here[0], y[2], y[3], y[3] + here[1], y[4], y[5]])
-    top, bottom = source[2].copy(), source[3].copy()
-    top[:, 1] -= closed * np.minimum(inset, 0.5 * strips[0])
-    bottom[:, 1] += closed * np.minimum(inset, 0.5 * strips[1])
-    down = np.stack([np.zeros_like(columns), np.ones_like(columns)], 1)
-    strip_top, strip_bottom = source[2] - strips[0][:, None] * down, source[3] + strips[1][:, None] * down
-    own_rows = np.stack([source[0], source[1], strip_top, top, bottom, strip_bottom, source[4], source[5]])
-    return Region(left, float(columns[1] - columns[0]), rows, own_rows)
+        for axis in (0, 1):
+            source[row, :, axis] = np.interp(columns, along, here[:, axis])
+    return y, source
+
+
+def _make_room(columns: Array, y: Array, source: Array) -> None:
+    """Keep the rings off the lids' edges, in place: so much skin is needed between."""
+    ends = np.minimum(columns - columns[0], columns[-1] - columns)
+    room = LEAST_SKIN * np.clip(ends / 0.07 - 0.3, 0, 1)
+    for ring, edge, sign in ((1, 2, -1), (4, 3, 1)):
+        lack = sign * np.maximum(room - np.abs(source[ring, :, 1] - source[edge, :, 1]), 0)
+        source[ring, :, 1] += lack
+        y[ring] += lack
 
 
 def _extended(curves: Array) -> list[Array]:
@@ -222,8 +276,7 @@ def _ordered(y: Array) -> Array:
 
 
 def rigid_map(source: HeadPose, target: HeadPose, plane: Array) -> Array:
-    """(2, 3) affine map from the portrait's pixels to now's of what is fixed to the skull near a plane through
-    three (3, 3) head-space points."""
-    here, there = source.to_picture(plane)[:, :2], target.to_picture(plane)[:, :2]
-    matrix = np.column_stack([here, np.ones(3)])
-    return np.asarray(np.linalg.solve(matrix, there).T, np.float32)
+    """(2, 3) affine map from the pixels of one pose to another's, for what is fixed to the skull in the plane
+    through three (3, 3) head-space points."""
+    here, there = (np.ascontiguousarray(p.to_picture(plane)[:, :2]) for p in (source, target))
+    return np.asarray(cv2.getAffineTransform(here, there), np.float32)

@@ -1,8 +1,8 @@
 """What lies behind the lids: white, iris, pupil and the light reflected on them, as layers made once.
 
 White and iris are the picture's own pixels where it shows them and are completed where lids hide them. The
-white stays with the skull, the iris moves with the gaze, a reflection moves half as far as the iris (it sits on
-the cornea, a ball half as far from the eye's centre as the iris is).
+white stays with the skull, the iris moves with the gaze, a reflection moves half as far: it sits on the cornea,
+a ball whose centre is half as far from the eye's as the iris is.
 """
 
 from __future__ import annotations
@@ -135,7 +135,8 @@ def _radial(values: Array, ring: Array, weight: Array, percentile: float = 50) -
         known, found = [0], [colour]
     table = np.array(found, np.float32)
     profile = np.stack([np.interp(np.arange(_BINS), known, c) for c in table.T], 1).astype(np.float32)
-    return cv2.GaussianBlur(profile, (1, 3), 0, borderType=cv2.BORDER_REPLICATE).reshape(_BINS, -1)
+    smooth = cv2.GaussianBlur(profile, (1, 3), 0, borderType=cv2.BORDER_REPLICATE)
+    return np.asarray(smooth, np.float32).reshape(_BINS, -1)
 
 
 def _reflections(own: Array, ring: Array, inside: Array) -> tuple[Array, Array]:

@@ -11,6 +11,8 @@ from portrayal.engines.puppet.eye_geometry import (
     BOTTOM,
     BRIDGE,
     CREASE,
+    LASH_BOTTOM,
+    LASH_TOP,
     OUTER_BOTTOM,
     OUTER_TOP,
     RIM,
@@ -38,6 +40,8 @@ Rgb = NDArray[np.uint8]
 
 #: Lid skin stretched by less than the first is the picture's own, by more than the second is made.
 STRETCH = (1.15, 1.9)
+#: The rows that closing lids do not move much.
+RINGS = (OUTER_TOP, CREASE, RIM, OUTER_BOTTOM)
 #: Within about this distance of a closed eye's corners the skin is made, too (eye distances).
 CORNER = 0.03
 #: How dark the line is where the lids meet, and its half thickness in eye distances.
@@ -102,7 +106,7 @@ class _Eye:
         rows = region(self._rest.curves, lids.curves, closed, self._inset)
         x, y = frame.grid(box)
         column = rows.column(x)
-        at = rows.y[:, column]
+        at = np.take(rows.y, column, axis=1)
         painted = self._lids(rows, lids, column, at, x, y, closed)
         to_source = rigid_map(target.pose, self._face.pose, self._plane)
         opening = _opening(at[TOP], at[BOTTOM], y, max(1.2, 1.4 * self._blur) / frame.scale)
@@ -118,49 +122,30 @@ class _Eye:
         self, rows: Region, lids: Lids, column: NDArray[np.intp], at: Array, x: Array, y: Array, closed: float
     ) -> Array:
         """(h, w, 3) the skin, moved as the rows are; where it would be stretched, smooth skin instead."""
-        shift = x - (rows.start + rows.step * column)
-        where = self._source(rows, column, at, y, shift, range(len(at))) - self._corner
-        own = self._remap(self._picture, where)
+        where = self._trace(rows, x, y, column, at, tuple(range(len(at))))
+        own = _remap(self._picture, where)
         if closed < 1e-3:
             return own
-        ring = [OUTER_TOP, CREASE, RIM, OUTER_BOTTOM]
-        local = self._source(rows, column, at, y, shift, ring) - self._corner
-        skin = self._remap(self._skin.skin, local)
-        lashes = self._remap(self._skin.lashes, where)
+        skin = _remap(self._skin.skin, self._trace(rows, x, y, column, at, RINGS))
+        lashes = _remap(self._skin.lashes, where)
         made = _made(rows, column, at, y, CREASE, TOP) + _made(rows, column, at, y, RIM, BOTTOM)
         corners = _near_corners(lids, x, y, closed)
-        made = np.maximum(made, corners)
-        closing = (skin * (1 - (1 - lashes) * (1 - corners))[..., None] - own) * made[..., None]
+        made = np.maximum(np.maximum(made, corners), _along_edges(at, y, closed))
+        lashes = 1 - (1 - lashes) * (1 - corners)[..., None]
+        closing = (skin * lashes - own) * made[..., None]
         reach = LINE_REACH + 0.8 * self._blur / self._anatomy.frame.scale
-        line = LINE * LINE_REACH / reach * _smooth((closed - 0.35) / 0.6) * np.exp(-(((y - at[TOP]) / reach) ** 2))
-        line *= _smooth((at[BOTTOM + 1] - at[TOP - 1]) / 0.02)
+        line = LINE * LINE_REACH / reach * np.exp(-(((y - at[TOP]) / reach) ** 2))
+        line *= _smooth((closed - 0.35) / 0.6) * _smooth((at[LASH_BOTTOM] - at[LASH_TOP]) / 0.02)
         return np.asarray((own + closing) * (1 - line[..., None] * _LINE_TINT), np.float32)
 
-    def _source(
-        self, rows: Region, column: NDArray[np.intp], at: Array, y: Array, shift: Array, used: list[int] | range
-    ) -> Array:
-        """(h, w, 2) pixels of the portrait: between the rows `used`, in proportion."""
-        chosen = list(used)
-        table = rows.source[chosen][:, column]
-        where = table[0].copy()
-        for k, (a, b) in enumerate(zip(chosen, chosen[1:], strict=False)):
-            share = np.clip((y - at[a]) / np.maximum(at[b] - at[a], 1e-5), 0, 1)
-            where += share[..., None] * (table[k + 1] - table[k])
-        where[..., 0] += shift
-        above, below = np.minimum(y - at[chosen[0]], 0), np.maximum(y - at[chosen[-1]], 0)
-        where[..., 1] += above + below
-        return self._anatomy.frame.out(where)
+    def _trace(
+        self, rows: Region, x: Array, y: Array, column: NDArray[np.intp], at: Array, used: tuple[int, ...]
+    ) -> tuple[Array, Array]:
+        """Where pixels come from in the layers."""
+        from_x, from_y = self._anatomy.frame.pixels(*rows.trace(x, y, column, at, used))
+        return from_x - self._corner[0], from_y - self._corner[1]
 
-    @staticmethod
-    def _remap(picture: NDArray[np.generic], where: Array) -> Array:
-        found = cv2.remap(
-            picture, where[..., 0], where[..., 1], cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
-        )
-        return np.asarray(found, np.float32)
-
-    def _eyeball(
-        self, to_source: Array, target: Target, lids: Lids, at: Array, y: Array, box: Box
-    ) -> Array:
+    def _eyeball(self, to_source: Array, target: Target, lids: Lids, at: Array, y: Array, box: Box) -> Array:
         """(h, w, 3) the eyeball in the box, in the shade of the upper lid."""
         source = self._face.pose
         iris = iris_points(self._side)[0]
@@ -181,6 +166,15 @@ def _near_corners(lids: Lids, x: Array, y: Array, closed: float) -> Array:
     return np.asarray(_smooth(closed / 0.7) * np.maximum(*near), np.float32)
 
 
+def _along_edges(at: Array, y: Array, closed: float) -> Array:
+    """0-1 on the strips along the edges of closing lids: there only lashes are kept of the picture, no rests
+    of the eye's white that it shows beside the edges."""
+    above = (y - at[LASH_TOP]) / np.maximum(at[TOP] - at[LASH_TOP], 1e-3)
+    below = (at[LASH_BOTTOM] - y) / np.maximum(at[LASH_BOTTOM] - at[BOTTOM], 1e-3)
+    strips = np.where(y < at[TOP], above, below)
+    return np.asarray(_smooth((closed - 0.2) / 0.6) * _smooth(strips / 0.4), np.float32)
+
+
 def _made(rows: Region, column: NDArray[np.intp], at: Array, y: Array, outer: int, edge: int) -> Array:
     """0-1: how much of the skin between two rows, a lid's edge and the ring outside it, cannot be the
     picture's own, because it would be stretched."""
@@ -188,8 +182,15 @@ def _made(rows: Region, column: NDArray[np.intp], at: Array, y: Array, outer: in
     stretch = np.abs(rows.y[edge] - rows.y[outer]) / np.maximum(own, 1e-3)
     share = _smooth((stretch - STRETCH[0]) / (STRETCH[1] - STRETCH[0]))
     share = cv2.GaussianBlur(share[None], (0, 0), 0.05 * len(share))[0][column]
-    depth = (y - at[outer]) / np.where(np.abs(at[edge] - at[outer]) < 1e-3, np.copysign(1e-3, edge - outer + 0.0), at[edge] - at[outer])
+    depth = (y - at[outer]) / np.where(
+        np.abs(at[edge] - at[outer]) < 1e-3, np.copysign(1e-3, edge - outer + 0.0), at[edge] - at[outer]
+    )
     return share * _smooth(depth / 0.15) * (depth < 1)
+
+
+def _remap(picture: NDArray[np.uint8] | Array, where: tuple[Array, Array]) -> Array:
+    found = cv2.remap(picture, *where, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    return np.asarray(found, np.float32)
 
 
 def _bounds(frame: Frame, curves: Array, margin: int, size: tuple[int, ...]) -> Box | None:
@@ -200,7 +201,7 @@ def _bounds(frame: Frame, curves: Array, margin: int, size: tuple[int, ...]) -> 
     return (left, top, right, bottom) if left < right - 2 and top < bottom - 2 else None
 
 
-def _smooth(t: Array) -> Array:
+def _smooth(t: Array | float) -> Array:
     t = np.clip(t, 0, 1)
     return np.asarray(t * t * (3 - 2 * t), np.float32)
 

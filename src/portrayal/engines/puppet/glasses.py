@@ -6,6 +6,8 @@ upper rims are followed outwards. Rimless glasses and those whose rims are too f
 
 from __future__ import annotations
 
+from typing import Any
+
 import cv2
 import numpy as np
 from numpy.typing import NDArray
@@ -23,11 +25,13 @@ _Y = np.arange(-0.32, 0.3, 1 / _DENSITY, dtype=np.float32)
 _CORNER = np.array([_X[0], _Y[0]], np.float32)
 #: Half width of the bridge, and how far out rims are followed, in eye distances.
 _BRIDGE, _REACH = 0.09, 0.58
-#: The weakest point of the strongest line across the bridge (Lab), and the mean clarity of rims, from which on
+#: The weakest point of the strongest line across the bridge (Lab) and the mean clarity of rims from which on
 #: they are glasses.
 BRIDGE_LEAST, RIM_LEAST = 7.5, 1.7
 #: Rims are at most this high above and below the line that is followed (eye distances).
 _UP, _DOWN = 0.09, 0.045
+#: So close above a lid's edge nothing is a rim (eye distances).
+LID_FREE = 0.03
 _STEEPEST, _BEND_COST = 4, 0.15
 
 
@@ -52,6 +56,12 @@ def glasses_mask(rgb: Rgb, face: Face, eyes: list[Anatomy]) -> Array:
     for columns, rows in rims:
         top, bottom = _thickness(stands_out, apart[..., 0], columns, rows)
         _fill(mask, face, columns, top, bottom)
+    for eye in eyes:
+        top, bottom = eye.rest.curves[[TOP - 1, BOTTOM - 1]] - np.array(
+            [[[0, LID_FREE]], [[0, 0]]], np.float32
+        )
+        outline = eye.frame.out(np.concatenate([top, bottom[::-1]]))
+        cv2.fillPoly(mask, [np.rint(outline * 16).astype(np.int32)], (0.0,), cv2.LINE_8, 4)
     return mask
 
 
@@ -92,7 +102,7 @@ def _bridge(stands_out: Array) -> tuple[Columns, Columns, float]:
     return columns, rows[path], weakest
 
 
-def _clarity(lab: NDArray[np.uint8], stands_out: Array, face: Face, eyes: list[Anatomy]) -> Array:
+def _clarity(lab: Any, stands_out: Array, face: Face, eyes: list[Anatomy]) -> Array:
     """How much each pixel looks like a rim: sharp edges and lines across, not lids, less so brows."""
     fine = cv2.GaussianBlur(lab.astype(np.float32), (0, 0), 0.8)
     edges = [np.linalg.norm(cv2.Sobel(fine, cv2.CV_32F, 0, n, scale=0.25), axis=2) for n in (1, 2)]
@@ -103,7 +113,7 @@ def _clarity(lab: NDArray[np.uint8], stands_out: Array, face: Face, eyes: list[A
     depth = float(face.landmarks[[133, 362], 2].mean())
     for brow in (RIGHT_BROW, LEFT_BROW):
         part = np.zeros(edge.shape, np.uint8)
-        cv2.fillConvexPoly(part, cv2.convexHull(_grid(face.shape[list(brow), :2])), 1)
+        cv2.fillConvexPoly(part, cv2.convexHull(_grid(face.shape[list(brow), :2])), (1.0,))
         edge[part > 0] *= 0.6
     for eye in eyes:
         top, bottom = eye.rest.curves[[TOP - 1, BOTTOM - 1]] * np.array([1.1, 1], np.float32)
@@ -112,7 +122,7 @@ def _clarity(lab: NDArray[np.uint8], stands_out: Array, face: Face, eyes: list[A
         outline = eye.frame.out(np.concatenate([top, bottom[::-1]]))
         head = face.pose.to_head(np.column_stack([outline, np.full(len(outline), depth)]).astype(np.float32))
         part = np.zeros(edge.shape, np.uint8)
-        cv2.fillPoly(part, [_grid(head[:, :2])], 1)
+        cv2.fillPoly(part, [_grid(head[:, :2])], (1.0,))
         edge[part > 0] = -0.5
     return np.asarray(edge, np.float32)
 
@@ -172,14 +182,25 @@ def _thickness(stands_out: Array, lightness: Array, columns: Columns, rows: Colu
         first = last = int(near.start + np.argmax(line[near]))
         while first > 0 and row - first < _UP * _DENSITY and line[first - 1] > level:
             first -= 1
-        while last < len(line) - 1 and last - row < _DOWN * _DENSITY and (
-            line[last + 1] > level and (last - row < 2 or lightness[last + 1, column] > 12)
+        while (
+            last < len(line) - 1
+            and last - row < _DOWN * _DENSITY
+            and (line[last + 1] > level and (last - row < 2 or lightness[last + 1, column] > 12))
         ):
             last += 1
         top.append(first - 1.5)
         bottom.append(last + 1.5)
-    smooth = [cv2.GaussianBlur(np.array(e, np.float32)[None], (0, 0), 1.2)[0] for e in (top, bottom)]
-    return smooth[0], smooth[1]
+    return _arc(np.array(top, np.float32)), _arc(np.array(bottom, np.float32))
+
+
+def _arc(edge: Array) -> Array:
+    """The edge of a rim, where it leaves a smooth arc pulled back to it."""
+    x = np.linspace(-1, 1, len(edge))
+    weight = np.ones(len(edge))
+    for _ in range(6):
+        arc = np.polyval(np.polyfit(x, edge, 4, w=weight), x)
+        weight = 1 / (1 + ((edge - arc) / 1.5) ** 2)
+    return np.asarray(np.clip(edge, arc - 1.2, arc + 1.2), np.float32)
 
 
 def _fill(mask: Array, face: Face, columns: Columns, top: Array, bottom: Array) -> None:

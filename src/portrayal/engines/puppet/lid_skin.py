@@ -1,4 +1,4 @@
-"""The skin of a closed eye: what lies above the lid's edge when it comes down further than the picture shows."""
+"""The skin of a closed eye: what covers it when the lid comes down further than the picture shows."""
 
 from __future__ import annotations
 
@@ -6,8 +6,15 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from portrayal.engines.puppet.eye_geometry import OUTER_BOTTOM, RIM, STRIP_BOTTOM, STRIP_TOP, TOP
-from portrayal.engines.puppet.eye_geometry import Anatomy, Array, Box
+from portrayal.engines.puppet.eye_geometry import (
+    OUTER_BOTTOM,
+    STRIP_BOTTOM,
+    STRIP_TOP,
+    TOP,
+    Anatomy,
+    Array,
+    Box,
+)
 
 Rgb = NDArray[np.uint8]
 
@@ -17,14 +24,14 @@ _LUMA = np.array([0.299, 0.587, 0.114], np.float32)
 
 
 class LidSkin:
-    """skin: (h, w, 3) float, the box of the portrait with smooth skin where the eye is. lashes: (h, w) 0-1,
-    how dark the strips along the lids' edges are against it."""
+    """skin: (h, w, 3) float, the box of the portrait with smooth skin where the eye is. lashes: (h, w, 3)
+    0-1, how dark the strips along the lids' edges are against it."""
 
     def __init__(self, picture: Rgb, box: Box, anatomy: Anatomy) -> None:
         own = picture.astype(np.float32)
         x, y = anatomy.frame.grid(box)
         rows = [np.interp(x, c[:, 0], c[:, 1]).astype(np.float32) for c in anatomy.rest.curves]
-        outer_top, crease, upper, lower, rim, outer_bottom = rows
+        _, crease, upper, lower, rim, _ = rows
         scale = anatomy.frame.scale
         smooth = _spread(own, x, y, rows, anatomy)
         height = np.clip((y - crease) / np.maximum(lower - crease, 0.02), 0, 1)
@@ -39,7 +46,7 @@ class LidSkin:
 
 def _spread(own: Array, x: Array, y: Array, rows: list[Array], anatomy: Anatomy) -> Array:
     """The skin around the eye continued over it: a harmonic function of what surrounds it."""
-    outer_top, crease, upper, lower, rim, outer_bottom = rows
+    _, crease, upper, lower, rim, _ = rows
     curves = anatomy.rest.curves
     first, last = curves[TOP - 1, 0, 0], curves[TOP - 1, -1, 0]
     hidden = (y > np.minimum(crease, upper - 0.03)) & (y < np.maximum(0.5 * (lower + rim), lower + 0.035))
@@ -52,13 +59,15 @@ def _spread(own: Array, x: Array, y: Array, rows: list[Array], anatomy: Anatomy)
     known = (mask < 0.05).astype(np.float32)
     near = (known > 0) & (cv2.dilate(1 - known, np.ones((9, 9), np.uint8)) > 0)
     grey = small @ _LUMA
-    usual = cv2.GaussianBlur(grey * near, (0, 0), 8) / np.maximum(cv2.GaussianBlur(near * 1.0, (0, 0), 8), 1e-3)
+    usual = cv2.GaussianBlur(grey * near, (0, 0), 8) / np.maximum(
+        cv2.GaussianBlur(near * 1.0, (0, 0), 8), 1e-3
+    )
     known[near & (grey < 0.62 * usual)] = 0
     if known.sum() < 8:
         return own
-    clean = cv2.GaussianBlur(small * known[..., None], (0, 0), 1.5)
-    clean /= np.maximum(cv2.GaussianBlur(known, (0, 0), 1.5), 1e-3)[..., None]
-    filled = _harmonic(clean, known)
+    share = cv2.GaussianBlur(known, (0, 0), 1.5)
+    clean = cv2.GaussianBlur(small * known[..., None], (0, 0), 1.5) / np.maximum(share, 1e-3)[..., None]
+    filled = _harmonic(np.asarray(clean, np.float32), known)
     wide = cv2.resize(filled, (own.shape[1], own.shape[0]), interpolation=cv2.INTER_CUBIC)
     return np.asarray(wide, np.float32)
 
@@ -70,9 +79,9 @@ def _harmonic(values: Array, known: Array) -> Array:
         half = ((width + 1) // 2, (height + 1) // 2)
         weight = cv2.resize(known, half, interpolation=cv2.INTER_AREA)
         coarse = cv2.resize(values * known[..., None], half, interpolation=cv2.INTER_AREA)
-        coarse /= np.maximum(weight, 1e-3)[..., None]
-        start = _harmonic(coarse, (weight > 0.3).astype(np.float32))
-        start = cv2.resize(start, (width, height), interpolation=cv2.INTER_LINEAR)
+        mean = np.asarray(coarse / np.maximum(weight, 1e-3)[..., None], np.float32)
+        filled = _harmonic(mean, (weight > 0.3).astype(np.float32))
+        start = np.asarray(cv2.resize(filled, (width, height), interpolation=cv2.INTER_LINEAR), np.float32)
     else:
         total = (values * known[..., None]).sum((0, 1)) / max(float(known.sum()), 1e-3)
         start = np.broadcast_to(total, values.shape).astype(np.float32)
@@ -80,8 +89,8 @@ def _harmonic(values: Array, known: Array) -> Array:
     result = np.asarray(start * (1 - keep) + values * keep, np.float32)
     cross = np.array([[0, 1, 0], [1, 0, 1], [0, 1, 0]], np.float32) / 4
     for _ in range(40):
-        mean = cv2.filter2D(result, -1, cross, borderType=cv2.BORDER_REPLICATE)
-        result = mean * (1 - keep) + values * keep
+        around = cv2.filter2D(result, -1, cross, borderType=cv2.BORDER_REPLICATE)
+        result = np.asarray(around * (1 - keep) + values * keep, np.float32)
     return result
 
 
@@ -102,7 +111,10 @@ def _grain(picture: Rgb, box: Box, anatomy: Anatomy) -> Array:
     fine = patch - cv2.GaussianBlur(patch, (0, 0), spread)
     deviation = 1.5 * float(np.median(np.abs(fine))) + 0.1
     fine = np.clip(fine, -3 * deviation, 3 * deviation)
-    tiled = [np.pad(np.arange(n), (0, max(0, m - n)), mode="reflect")[:m] for n, m in zip(fine.shape, size, strict=False)]
+    tiled = [
+        np.pad(np.arange(n), (0, max(0, m - n)), mode="reflect")[:m]
+        for n, m in zip(fine.shape, size, strict=False)
+    ]
     return np.asarray(fine[np.ix_(*tiled)], np.float32)
 
 
@@ -114,5 +126,5 @@ def _strip(away: Array, height: Array, scale: float) -> Array:
 
 def _darkness(own: Array, smooth: Array, reach: Array) -> Array:
     """How much darker than smooth skin the picture is, as a factor, where `reach` says; not its texture."""
-    ratio = np.clip((own @ _LUMA + 4) / (smooth @ _LUMA + 4) + 0.06, 0.12, 1)
-    return np.asarray(1 - (1 - ratio) * reach, np.float32)
+    ratio = np.clip((own + 4) / (smooth + 4) + 0.06, 0.1, 1)
+    return np.asarray(1 - (1 - ratio) * reach[..., None], np.float32)

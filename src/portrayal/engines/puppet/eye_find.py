@@ -34,14 +34,17 @@ _CORNER_COST = 25.0
 _RADII = np.linspace(0.76, 1.36, 13)
 _SHIFTS = np.linspace(-0.4, 0.4, 11)
 _PRIOR = 0.35
+#: Mean step around a circle, as a share of the eye's contrast, of none and of what is surely an iris.
+_CLEAR = (0.1, 0.18)
 
 
 class Disc(NamedTuple):
-    """An iris in pixels."""
+    """An iris in pixels, and how clearly it is one, 0-1: a statue has none."""
 
     x: float
     y: float
     radius: float
+    seen: float
 
 
 def find_iris(rgb: Rgb, face: Face, anatomy: Anatomy) -> Disc:
@@ -73,9 +76,12 @@ def find_iris(rgb: Rgb, face: Face, anatomy: Anatomy) -> Disc:
     steps = np.clip((levels[0] - levels[2]) / contrast, -0.3, 0.6) * bright * open_here
     seen = np.maximum(open_here.sum(1), 6)
     stray = shift[:, 0] ** 2 + 3 * shift[:, 1] ** 2 + 2 * (shift[:, 2] - 1.0) ** 2
-    best = int(np.argmax(steps.sum(1) / seen - _PRIOR * stray))
+    clear = steps.sum(1) / seen
+    best = int(np.argmax(clear - _PRIOR * stray))
     x, y = centres[best]
-    return Disc(float(x), float(y), float(radius * shift[best, 2]))
+    faint, plain = _CLEAR
+    share = float(np.clip((clear[best] - faint) / (plain - faint), 0, 1))
+    return Disc(float(x), float(y), float(radius * shift[best, 2]), share)
 
 
 def _whiteness(patch: Rgb, anatomy: Anatomy, corner: NDArray[np.int_]) -> Array:

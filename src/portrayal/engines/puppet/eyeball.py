@@ -1,8 +1,8 @@
 """What lies behind the lids: white, iris, pupil and the light reflected on them, as layers made once.
 
 White and iris are the picture's own pixels where it shows them and are completed where lids hide them. The
-white stays with the skull, the iris moves with the gaze, a reflection moves half as far: it sits on the cornea,
-a ball whose centre is half as far from the eye's as the iris is.
+white stays with the skull, the iris moves with the gaze, a reflection moves half as far: it sits on the
+cornea, a ball whose centre is half as far from the eye's as the iris is.
 """
 
 from __future__ import annotations
@@ -18,13 +18,13 @@ Rgb = NDArray[np.uint8]
 
 #: How much of the light the upper and the lower lid take at their edges, and how far into the eye (eye
 #: distances).
-SHADE, SHADE_REACH = (0.38, 0.22), (0.03, 0.014)
+SHADE, SHADE_REACH = (0.4, 0.3), (0.03, 0.018)
 #: The eyeball's radius in iris radii.
 BALL = 2.05
 #: What reflections do when the iris moves by 1.
 REFLECTION_FOLLOWS = 0.5
 #: The least lightness of the white, as a share of the skin's around the eye.
-WHITE_OVER_SKIN = 0.75
+WHITE_OVER_SKIN = 0.82
 _BINS = 24
 _LUMA = np.array([0.299, 0.587, 0.114], np.float32)
 
@@ -54,7 +54,7 @@ class Eyeball:
         ring = np.hypot(columns - disc.x, rows - disc.y) / disc.radius
         own = own / lid_shade(y - upper, lower - y)[..., None]
         soft = (0.5 + 0.06 * disc.radius) / disc.radius
-        self._alpha = _step(ring, 1 + soft, 1 - soft)
+        self._alpha = disc.seen * _step(ring, 1 + soft, 1 - soft)
         disc_seen, reflection = _reflections(own, ring, inside)
         self._iris = _complete_iris(own, ring, disc_seen, disc, self._corner)
         self._light = np.maximum(own - self._iris, 0) * reflection[..., None]
@@ -195,7 +195,7 @@ def _white_enough(white: Array, inside: Array, skin: Array) -> Array:
         return white
     colour, around = np.median(white[inside > 0], axis=0), np.median(skin, axis=0)
     light = float(colour @ _LUMA) + 1
-    gain = float(np.clip(WHITE_OVER_SKIN * float(around @ _LUMA) / light, 1, 1.45))
-    pale = 0.5 * min((gain - 1) / 0.3, 1)
+    gain = float(np.clip(WHITE_OVER_SKIN * float(around @ _LUMA) / light, 1, 1.6))
+    pale = 0.6 * min((gain - 1) / 0.3, 1)
     grey = (white @ _LUMA)[..., None]
     return np.asarray(gain * (white + pale * (grey - white)), np.float32)

@@ -128,11 +128,12 @@ class _Eye:
             return own
         skin = _remap(self._skin.skin, self._trace(rows, x, y, column, at, RINGS))
         lashes = _remap(self._skin.lashes, where)
-        made = _made(rows, column, at, y, CREASE, TOP) + _made(rows, column, at, y, RIM, BOTTOM)
         corners = _near_corners(lids, x, y, closed)
-        made = np.maximum(np.maximum(made, corners), _along_edges(at, y, closed))
-        lashes = 1 - (1 - lashes) * (1 - corners)[..., None]
-        closing = (skin * lashes - own) * made[..., None]
+        made = np.maximum(corners, _along_edges(at, y, closed))
+        for outer, edge in ((CREASE, TOP), (RIM, BOTTOM)):
+            made = np.asarray(np.maximum(made, _made(rows, column, at, y, outer, edge)), np.float32)
+        dark = (1 - lashes) * (1 - corners)[..., None]
+        closing = (skin * (1 - dark) - own) * made[..., None]
         reach = LINE_REACH + 0.8 * self._blur / self._anatomy.frame.scale
         line = LINE * LINE_REACH / reach * np.exp(-(((y - at[TOP]) / reach) ** 2))
         line *= _smooth((closed - 0.35) / 0.6) * _smooth((at[LASH_BOTTOM] - at[LASH_TOP]) / 0.02)
@@ -185,7 +186,7 @@ def _made(rows: Region, column: NDArray[np.intp], at: Array, y: Array, outer: in
     depth = (y - at[outer]) / np.where(
         np.abs(at[edge] - at[outer]) < 1e-3, np.copysign(1e-3, edge - outer + 0.0), at[edge] - at[outer]
     )
-    return share * _smooth(depth / 0.15) * (depth < 1)
+    return share * _smooth(depth / 0.22) * (depth < 1)
 
 
 def _remap(picture: NDArray[np.uint8] | Array, where: tuple[Array, Array]) -> Array:

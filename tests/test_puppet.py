@@ -5,6 +5,7 @@ from __future__ import annotations
 from fractions import Fraction
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 
@@ -200,3 +201,12 @@ def test_what_a_face_does_is_read_back_from_the_picture(portrait: Portrait) -> N
     assert smile[SHAPE_INDEX["mouthSmileRight"]] > 0.3
     jaw = coefficients(seen(portrait, jawOpen=0.8).pose_free_shape) - rest
     assert jaw[SHAPE_INDEX["jawOpen"]] > 0.4
+
+
+@pytest.mark.parametrize("size", [64, 90, 110, 130, 160, 200])
+@pytest.mark.parametrize("jaw", [0.15, 0.3, 0.6])
+def test_a_small_portrait_whose_mouth_is_open_a_little_can_act(portrait: Portrait, size: int, jaw: float) -> None:
+    (parted,) = act(portrait, posed(jawOpen=jaw))
+    small = cv2.resize(parted, (size, size), interpolation=cv2.INTER_AREA)
+    (picture,) = act(Portrait.from_array(small), posed(jawOpen=0.5, yaw=10))
+    assert picture.shape == small.shape

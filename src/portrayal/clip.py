@@ -63,9 +63,11 @@ class Clip:
             write_image(path, self.first(), overwrite=overwrite)
             return
         from portrayal.media.write import write_video
+        from portrayal.prefetch import prefetch
 
+        frames = prefetch(self, depth=4)  # the next are made while these are encoded
         write_video(
-            path, self, self.fps, audio=self.audio, quality=quality, overwrite=overwrite, progress=progress
+            path, frames, self.fps, audio=self.audio, quality=quality, overwrite=overwrite, progress=progress
         )
 
     def first(self) -> Rgb:

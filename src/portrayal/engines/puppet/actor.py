@@ -14,7 +14,7 @@ from portrayal.engines.puppet.mesh import HeadMesh
 from portrayal.engines.puppet.mouth import Mouth
 from portrayal.engines.puppet.plate import STILL, background_plate, foreground, lay_over, with_fringe
 from portrayal.engines.puppet.transfer import Target
-from portrayal.engines.puppet.warp import MeshWarp, sample
+from portrayal.engines.puppet.warp import MeshWarp, Window, sample
 from portrayal.track.face import Face
 from portrayal.track.geometry import HeadPose
 from portrayal.track.matte import person_matte
@@ -51,11 +51,20 @@ class Actor:
         """Draw the face at `target` (picture pixels) into `picture`, in place."""
         target = Target(_moved(target.pose, -self.offset), target.shape)
         self._warp.place(self._mesh.moved(self.face, target))
-        canvas = lay_over(self._plate, sample(self._person, self._warp.back_to(self._mesh.rest)))
+        where = self._warp.back_to(self._mesh.rest)
+        canvas = lay_over(self._plate, sample(self._person, where, self._face_window(target)))
         self._hidden.cover(canvas, self._warp, target.points)
         self._mouth.paint(canvas, target)
         self._eyes.paint(canvas, target)
         cv2.copyTo(canvas, self._reach, picture[self.window])
+
+    def _face_window(self, target: Target) -> Window:
+        """The part of the stage that the face covers."""
+        height, width = self._plate.shape[:2]
+        low, high = target.points[:, :2].min(0), target.points[:, :2].max(0)
+        left, top = np.clip(low, 0, (width, height)).astype(int)
+        right, bottom = np.clip(high + 1, 0, (width, height)).astype(int)
+        return slice(top, max(bottom, top + 1)), slice(left, max(right, left + 1))
 
 
 def _moved(pose: HeadPose, by: NDArray[np.float32]) -> HeadPose:

@@ -74,7 +74,7 @@ class OwnMouth:
         covered = coverage(contour, box, 0.5)
         inside = _inner(covered, max(look.blur, 0.016 * pose.scale))
         sure = inside > 0.5
-        if sure.sum() < 12:
+        if sure.sum() < 12 or inside.max() < 0.9:
             return None
         picture = rgb[box[1] : box[3], box[0] : box[2]].astype(np.float32)
         colour = picture / np.maximum(lip_shade(covered, pose), 0.4)[..., None]

@@ -93,7 +93,7 @@ def lay_over(plate: Rgb, person: Rgb) -> Rgb:
     """Premultiplied (H, W, 4) over (H, W, 3)."""
     through = cv2.cvtColor(cv2.bitwise_not(person[..., 3]), cv2.COLOR_GRAY2RGB)
     behind = cv2.multiply(plate, through, scale=1 / 255)
-    return np.asarray(cv2.add(np.ascontiguousarray(person[..., :3]), behind), np.uint8)
+    return np.asarray(cv2.add(cv2.cvtColor(person, cv2.COLOR_RGBA2RGB), behind), np.uint8)
 
 
 def blend(canvas: Rgb, layer: Rgb) -> None:

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 Array = NDArray[np.float32]
 Indices = NDArray[np.int32]
+Window = tuple[slice, slice]
 
 #: The map is rasterised at about this many pixels along its longer side and interpolated to full size.
 MAP_SIZE = 320
@@ -29,9 +30,13 @@ class BackwardMap(NamedTuple):
     step: int
 
 
-def sample(picture: NDArray[np.uint8], where: BackwardMap) -> NDArray[np.uint8]:
-    """The picture, warped; edges that the warp itself makes are softened."""
-    warped = cv2.remap(picture, where.x, where.y, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
+def sample(picture: NDArray[np.uint8], where: BackwardMap, fine: Window | None = None) -> NDArray[np.uint8]:
+    """The picture, warped; edges that the warp itself makes are softened. In the window `fine` (rows,
+    columns) it is resampled by cubic splines, six times as dear as linearly and sharper."""
+    edge = cv2.BORDER_REPLICATE
+    warped = cv2.remap(picture, where.x, where.y, cv2.INTER_LINEAR, borderMode=edge)
+    if fine is not None:
+        warped[fine] = cv2.remap(picture, where.x[fine], where.y[fine], cv2.INTER_CUBIC, borderMode=edge)
     if where.folds.any():
         cv2.copyTo(cv2.GaussianBlur(warped, (2 * where.step + 1,) * 2, 0), where.folds, warped)
     return np.asarray(warped, np.uint8)
@@ -90,7 +95,7 @@ class MeshWarp:
         painted = of[self._owner]
         size = (painted.shape[1] * self._step, painted.shape[0] * self._step)
         wide = cv2.resize(painted, size, interpolation=cv2.INTER_NEAREST)
-        return np.ascontiguousarray(wide[: self._size[0], : self._size[1]])
+        return np.asarray(wide[: self._size[0], : self._size[1]], np.float32)
 
     def per_vertex(self, values: Array) -> Array:
         """Spread a (V,) value of 0 or more over the placed mesh, 0 elsewhere: (height, width)."""
@@ -108,16 +113,11 @@ class MeshWarp:
         folds = _folds(x, y, self._step)
         if self._step == 1:
             return BackwardMap(x, y, folds, 1)
-        height, width = self._size
         size = (x.shape[1] * self._step, x.shape[0] * self._step)
-        wide = cv2.resize(folds, size, interpolation=cv2.INTER_NEAREST)[:height, :width]
-        rows, columns = np.nonzero(wide)
-        full = []
-        for values in (x, y):
-            smooth = cv2.resize(values, size, interpolation=cv2.INTER_LINEAR)[:height, :width]
-            smooth[rows, columns] = values[rows // self._step, columns // self._step]
-            full.append(np.ascontiguousarray(smooth))
-        return BackwardMap(full[0], full[1], np.ascontiguousarray(wide), self._step)
+        wide = np.asarray(cv2.resize(folds, size, interpolation=cv2.INTER_NEAREST), np.uint8)
+        height, width = self._size
+        inside = np.s_[:height, :width]
+        return BackwardMap(_widened(x, wide)[inside], _widened(y, wide)[inside], wide[inside], self._step)
 
     def _confine(self, x: Array, y: Array, corners: Array) -> None:
         """Keep what thin triangles paint within their source, in place: read a pixel beside such a triangle,
@@ -127,6 +127,14 @@ class MeshWarp:
         low, high = corners.min(1)[owner], corners.max(1)[owner]
         x[rows, columns] = np.clip(x[rows, columns], low[:, 0], high[:, 0])
         y[rows, columns] = np.clip(y[rows, columns], low[:, 1], high[:, 1])
+
+
+def _widened(values: Array, folds: NDArray[np.uint8]) -> Array:
+    """Interpolate to the size of `folds`; where these are set, repeat the nearest value instead."""
+    size = folds.shape[::-1]
+    smooth = cv2.resize(values, size, interpolation=cv2.INTER_LINEAR)
+    cv2.copyTo(cv2.resize(values, size, interpolation=cv2.INTER_NEAREST), folds, smooth)
+    return np.asarray(smooth, np.float32)
 
 
 def _folds(x: Array, y: Array, step: int) -> NDArray[np.uint8]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from fractions import Fraction
+from itertools import pairwise
 from pathlib import Path
 
 import cv2
@@ -190,7 +191,7 @@ def test_a_driving_that_loses_its_face_holds_and_goes_on(portrait: Portrait, tmp
     write_video(tmp_path / "gap.mp4", iter(shots), Fraction(25))
     frames = list(load_engine("puppet").animate(portrait, Driving.open(tmp_path / "gap.mp4")))
     assert len(frames) == len(shots)
-    steps = [np.abs(a.astype(int) - b).mean() for a, b in zip(frames, frames[1:], strict=False)]
+    steps = [np.abs(a.astype(int) - b).mean() for a, b in pairwise(frames)]
     assert max(steps) < 3
 
 
@@ -205,7 +206,7 @@ def test_what_a_face_does_is_read_back_from_the_picture(portrait: Portrait) -> N
 
 @pytest.mark.parametrize("size", [64, 90, 110, 130, 160, 200])
 @pytest.mark.parametrize("jaw", [0.15, 0.3, 0.6])
-def test_a_small_portrait_whose_mouth_is_open_a_little_can_act(portrait: Portrait, size: int, jaw: float) -> None:
+def test_a_small_portrait_with_parted_lips_can_act(portrait: Portrait, size: int, jaw: float) -> None:
     (parted,) = act(portrait, posed(jawOpen=jaw))
     small = cv2.resize(parted, (size, size), interpolation=cv2.INTER_AREA)
     (picture,) = act(Portrait.from_array(small), posed(jawOpen=0.5, yaw=10))

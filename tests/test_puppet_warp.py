@@ -12,7 +12,9 @@ from portrayal.engines.puppet.warp import NOWHERE, MeshWarp, sample
 SIZE = (90, 120)
 
 
-def grid(columns: int = 9, rows: int = 7, height: int = 90, width: int = 120) -> tuple[np.ndarray, np.ndarray]:
+def grid(
+    columns: int = 9, rows: int = 7, height: int = 90, width: int = 120
+) -> tuple[np.ndarray, np.ndarray]:
     """Vertices (V, 3) over the whole picture and beyond its edges, and triangles between them."""
     x, y = np.meshgrid(np.linspace(-5, width + 5, columns), np.linspace(-5, height + 5, rows))
     vertices = np.stack([x.ravel(), y.ravel(), np.zeros(x.size)], 1).astype(np.float32)
@@ -57,7 +59,7 @@ def test_what_is_nearer_hides_what_is_behind_it() -> None:
     square = np.array([[20, 20], [80, 20], [80, 70], [20, 70]], np.float32)
     triangles = np.array([[0, 1, 2], [0, 2, 3], [4, 5, 6], [4, 6, 7]], np.int32)
     far = np.column_stack([square, np.full(4, 5.0)])
-    near = np.column_stack([square + (15, 0), np.full(4, -5.0)])
+    near = np.column_stack([(*square, 15, 0), np.full(4, -5.0)])
     for order in ([far, near], [near, far]):
         points = np.concatenate(order).astype(np.float32)
         warp = MeshWarp(triangles, SIZE)

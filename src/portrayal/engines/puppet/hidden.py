@@ -35,7 +35,7 @@ class HiddenSide:
         own = sample(rgb, warp.back_to(face.landmarks)).astype(np.float32)
         seen = _visible(face, matte, warp)
         hidden = (1 - seen) * seen[:, ::-1] * _feathered(warp.per_vertex(np.ones(MESH_POINTS, np.float32)))
-        hidden = cv2.GaussianBlur(np.asarray(hidden, np.float32), (0, 0), size / 60)
+        hidden = np.asarray(cv2.GaussianBlur(hidden.astype(np.float32), (0, 0), size / 60), np.float32)
         self._facing = facing(face.landmarks)
         self.empty = bool(hidden.max() < 0.3)
         mirrored = own[:, ::-1] * _light(own, seen, size) / _light(own, seen, size)[:, ::-1]

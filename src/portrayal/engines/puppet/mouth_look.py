@@ -58,7 +58,8 @@ class Look:
         crop = rgb[box].astype(np.float32)
         points = points - np.array([box[1].start, box[0].start], np.float32)
         grey = crop @ LUMA
-        smooth = cv2.GaussianBlur(crop, (0, 0), max(0.7, 0.02 * face.pose.scale))
+        blurred = cv2.GaussianBlur(crop, (0, 0), max(0.7, 0.02 * face.pose.scale))
+        smooth = np.asarray(blurred, np.float32)
         right, left, middle = (_at(smooth, points[list(i)]) for i in (_SKIN_RIGHT, _SKIN_LEFT, _SKIN_MIDDLE))
         skin = np.median(np.concatenate([right, left, middle]), axis=0).astype(np.float32)
         lip = _lip_colour(smooth, points)
@@ -120,7 +121,8 @@ def _edge_blur(grey: Array, scale: float) -> float:
     """Blur of the sharpest edges by blurring them once more (Zhuo and Sim 2011, section 3)."""
     extra = max(1.0, scale / 120)
     base = cv2.GaussianBlur(grey, (0, 0), 0.6)
-    once, twice = (_gradient(a) for a in (base, cv2.GaussianBlur(base, (0, 0), extra)))
+    again = cv2.GaussianBlur(base, (0, 0), extra)
+    once, twice = (_gradient(np.asarray(a, np.float32)) for a in (base, again))
     edges = once >= np.percentile(once, 97)
     ratio = np.maximum(once[edges] / np.maximum(twice[edges], 1e-3), 1.005)
     spread = np.sqrt(np.maximum(np.percentile(extra / np.sqrt(ratio**2 - 1), 30) ** 2 - 0.36, 0.16))
@@ -153,7 +155,7 @@ def _at(picture: Array, points: Array) -> Array:
 
 def _inside(polygon: Array, shape: tuple[int, ...]) -> NDArray[np.bool_]:
     mask = np.zeros(shape[:2], np.uint8)
-    cv2.fillPoly(mask, [np.rint(polygon).astype(np.int32)], 1)
+    cv2.fillPoly(mask, [np.rint(polygon).astype(np.int32)], (1,))
     return mask > 0
 
 

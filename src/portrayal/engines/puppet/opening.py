@@ -90,7 +90,7 @@ def coverage(contour: Array, box: Box, soft: float) -> Array:
     finer = 4 if right - left < 400 else 2
     mask = np.zeros(((bottom - top) * finer, (right - left) * finer), np.uint8)
     grid = (contour - (left, top) + 0.5) * finer - 0.5
-    cv2.fillPoly(mask, [np.rint(grid * 2**_SHIFT).astype(np.int32)], 255, cv2.LINE_8, _SHIFT)
+    cv2.fillPoly(mask, [np.rint(grid * 2**_SHIFT).astype(np.int32)], (255,), cv2.LINE_8, _SHIFT)
     covered = cv2.resize(mask, (right - left, bottom - top), interpolation=cv2.INTER_AREA).astype(np.float32)
     return np.asarray(cv2.GaussianBlur(covered, (0, 0), soft) / 255, np.float32)
 

@@ -92,7 +92,8 @@ class OwnMouth:
         enamel = np.average(colour[sure], axis=0, weights=strict[sure] ** 3 + 1e-6).astype(np.float32)
         tooth = strict + above * (bright - strict)  # what is bright above is gum, if not tooth: rigid as well
         size = 2 * max(1, round(0.012 * pose.scale)) + 1
-        tooth = cv2.morphologyEx(tooth, cv2.MORPH_CLOSE, np.ones((size, size), np.uint8))
+        closed = cv2.morphologyEx(tooth, cv2.MORPH_CLOSE, np.ones((size, size), np.uint8))
+        tooth = np.asarray(closed, np.float32)
         carried = _carried_on(inside, colour, tooth, strict, above, CARRIED * pose.scale)
         return cls(pose, *carried, upper, lower, enamel, dark)
 

@@ -44,7 +44,7 @@ def lower_teeth(surface: Surface, edge: float, size: float, look: Look, density:
     """The lower row, its biting edge at y = `edge` in the middle, and the gum below it."""
     layer = Layer.grid(surface, 0.42 * size, edge - 0.06 * size, edge + 0.26 * size, density)
     u, y = layer.axes
-    table = LOWER * (1, 1, -1)
+    table = np.asarray(LOWER * (1, 1, -1), np.float32)
     lifted = (y - edge + 2 * edge_height(surface, u)) / size
     return _row(layer, u, lifted, table, size, look, brightness=0.8)
 
@@ -58,7 +58,7 @@ def _row(
     position = np.abs(u) / size
     which = np.clip(np.searchsorted(ends, position[0], side="right") - 1, 0, len(widths) - 1)
     across = (position - (ends[which] + widths[which] / 2)) / (widths[which] / 2)  # -1 to 1 over each tooth
-    soft = np.float32(max(0.7 / (layer.density * size), 0.002))
+    soft = max(0.7 / (layer.density * size), 0.002)
     rise = above - lifts[which] - edge_height(layer.surface, u) / size
     rounding = 0.1 * widths[which] * np.abs(across) ** 4
     solid = _step(rise - rounding, soft)
@@ -101,10 +101,10 @@ def back_of_mouth(surface: Surface, edge: float, size: float, look: Look, densit
 def finish(colour: Array, alpha: Array, look: Look) -> tuple[Array, Array]:
     """As sharp and grainy as the picture, and within its range of brightness."""
     blur = max(look.blur, 0.4)
-    colour = cv2.GaussianBlur(colour.astype(np.float32), (0, 0), blur)
-    alpha = cv2.GaussianBlur(np.ascontiguousarray(alpha, np.float32), (0, 0), blur)
+    colour = np.asarray(cv2.GaussianBlur(colour.astype(np.float32), (0, 0), blur), np.float32)
+    alpha = np.asarray(cv2.GaussianBlur(np.ascontiguousarray(alpha, np.float32), (0, 0), blur), np.float32)
     noise = np.random.default_rng(0).standard_normal(alpha.shape).astype(np.float32)
-    noise = cv2.GaussianBlur(noise, (0, 0), 0.6)
+    noise = np.asarray(cv2.GaussianBlur(noise, (0, 0), 0.6), np.float32)
     bright = colour @ LUMA
     seen = np.clip(bright / max(look.high, 1), 0.2, 1)  # grain drowns in the dark
     colour += (0.7 * look.grain * seen * noise / noise.std())[..., None]

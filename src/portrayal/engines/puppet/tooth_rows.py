@@ -26,7 +26,8 @@ def whiteness(picture: Array, look: Look) -> Array:
     if red_lip - red_tooth < 0.06:
         return np.ones(picture.shape[:2], np.float32)
     middle, width = red_tooth + 0.6 * (red_lip - red_tooth), 0.2 * (red_lip - red_tooth)
-    return 1 - _ramp(_redness(cv2.GaussianBlur(picture, (0, 0), 1.0)), middle - width, middle + width)
+    soft = np.asarray(cv2.GaussianBlur(picture, (0, 0), 1.0), np.float32)
+    return 1 - _ramp(_redness(soft), middle - width, middle + width)
 
 
 def _redness(colour: Array) -> Array:

@@ -97,12 +97,14 @@ class Transfer:
         low, high = np.array([[0.6, 0.7, 0.7, 0.35, 0.35], [1.5, 1.4, 1.4, 2.2, 2.2]])
         weights = _regions()
         gain = 1 + weights @ (np.clip(ratios, low, high) - 1).astype(np.float32)
-        vertical = np.repeat(gain[:, None], 3, 1)
+        by_axis = np.repeat(gain[:, None], 3, 1)
         irises = [*RIGHT_IRIS, *LEFT_IRIS]
-        vertical[irises, :] = 1.0  # gaze is an angle: eyeballs are of one size
-        return vertical * _follow()[:, None]
+        by_axis[irises] = (1.0, LOOK_UP_AND_DOWN, 1.0)  # gaze is an angle: eyeballs are of one size
+        return by_axis * _follow()[:, None]
 
 
+#: The tracker sees this much less of a look up or down than of one aside.
+LOOK_UP_AND_DOWN = 1.5
 #: How far a head may turn away from the portrait's own pose before the picture has nothing left to show.
 TURN_LIMIT = np.array([38.0, 42.0, 60.0], np.float32)
 #: ... and how far from the camera it may face in the end.

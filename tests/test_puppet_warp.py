@@ -59,7 +59,7 @@ def test_what_is_nearer_hides_what_is_behind_it() -> None:
     square = np.array([[20, 20], [80, 20], [80, 70], [20, 70]], np.float32)
     triangles = np.array([[0, 1, 2], [0, 2, 3], [4, 5, 6], [4, 6, 7]], np.int32)
     far = np.column_stack([square, np.full(4, 5.0)])
-    near = np.column_stack([(*square, 15, 0), np.full(4, -5.0)])
+    near = np.column_stack([square + np.array([15, 0]), np.full(4, -5.0)])
     for order in ([far, near], [near, far]):
         points = np.concatenate(order).astype(np.float32)
         warp = MeshWarp(triangles, SIZE)

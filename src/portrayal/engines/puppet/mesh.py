@@ -65,7 +65,7 @@ class HeadMesh:
         head = face.pose.to_head(ring.astype(np.float32))
         edge = np.minimum.reduce([ring[:, 0], ring[:, 1], width - 1 - ring[:, 0], height - 1 - ring[:, 1]])
         weight = _fall(head[:, 1], NECK, SHOULDERS) * _fall(factor, 1.9, 3.2)
-        weight *= 1 - _fall(edge / face.pose.scale, 0.17, 0.75)
+        weight *= 1 - _fall(edge / face.pose.scale, 0.23, 0.8)
         return cls(
             np.concatenate([points, ring]).astype(np.float32),
             _triangles(),

@@ -60,8 +60,24 @@ class Eyeball:
         self._light = np.maximum(own - self._iris, 0) * reflection[..., None]
         outside = (y < curves[CREASE][:, 1].min()) | (y > curves[RIM - 2][:, 1].max())
         self._white = _white_enough(_white(own, ring, inside), inside, own[outside])
-        shown = self._layers(np.array([[1, 0, 0], [0, 1, 0]], np.float32), np.zeros(2, np.float32), box)
-        self._rest = own - shown
+        self._own, self._box = own, box
+        self._settle()
+
+    @property
+    def white_tint(self) -> Array:
+        """(3,) the colour of the white at lightness 1."""
+        colour = np.median(self._white.reshape(-1, 3), axis=0)
+        return np.asarray(colour / max(float(colour @ _LUMA), 1), np.float32)
+
+    def tint_white(self, tint: Array) -> None:
+        """Give the white another colour (see :attr:`white_tint`) and keep its lightness."""
+        self._white *= tint / np.maximum(self.white_tint, 0.05)
+        self._settle()
+
+    def _settle(self) -> None:
+        """What the picture's own eye has beyond the layers: shown at rest."""
+        unmoved = np.array([[1, 0, 0], [0, 1, 0]], np.float32)
+        self._rest = self._own - self._layers(unmoved, np.zeros(2, np.float32), self._box)
 
     def render(self, to_source: Array, gaze: Array, box: Box, rest: float) -> Array:
         """(h, w, 3) float, unshaded: the eyeball in a box of the canvas.

@@ -62,6 +62,9 @@ class Eyes:
         found = [find_eye(rgb, face, side) for side in ("right", "left")]
         frames = glasses_mask(rgb, face, [anatomy for anatomy, _ in found])
         self._eyes = [_Eye(rgb, face, anatomy, disc, frames, blur) for anatomy, disc in found]
+        tint = np.mean([eye.ball.white_tint for eye in self._eyes], axis=0)
+        for eye in self._eyes:  # one may lie in shadow: both have the same whites
+            eye.ball.tint_white(tint)
 
     def paint(self, canvas: Rgb, target: Target) -> None:
         """Paint into `canvas` ((H, W, 3) uint8, the warped portrait), in place."""
@@ -90,7 +93,7 @@ class _Eye:
         self._corner = np.array([left, top], np.float32)
         own = rgb[top:bottom, left:right]
         self._picture, self._glasses = without(own, frames[top:bottom, left:right])
-        self._ball = Eyeball(self._picture, self._box, anatomy, disc)
+        self.ball = Eyeball(self._picture, self._box, anatomy, disc)
         self._skin = LidSkin(self._picture, self._box, anatomy)
         self._inset = 0.004 + 1.2 / face.pose.scale
         corners = face.shape[loops(self._side)[TOP - 1, [0, -1]]]
@@ -154,9 +157,9 @@ class _Eye:
         gaze = source.scale * (source.rotation @ moved)[:2]
         gap = lids.curves[BOTTOM - 1, :, 1] - lids.curves[TOP - 1, :, 1]
         change = float(np.abs(gap - self._gap).mean()) / max(float(self._gap.mean()), 0.02)
-        aside = float(np.hypot(*gaze)) / (0.15 * self._ball.disc.radius)
+        aside = float(np.hypot(*gaze)) / (0.15 * self.ball.disc.radius)
         rest = float(np.exp(-(aside**2) - (change / 0.2) ** 2))
-        colour = self._ball.render(to_source, gaze.astype(np.float32), box, rest)
+        colour = self.ball.render(to_source, gaze.astype(np.float32), box, rest)
         return colour * lid_shade(y - at[TOP], at[BOTTOM] - y)[..., None]
 
 

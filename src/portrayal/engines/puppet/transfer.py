@@ -93,7 +93,7 @@ class Transfer:
         """(478, 3) how large the portrait's features are, in terms of the driving's."""
         assert self.reference is not None and self.reference.shape is not None
         ratios = feature_sizes(self.face.shape) / feature_sizes(self.reference.shape)
-        ratios[1:3] **= 0.5  # high brows do not rise further than low ones by all their height
+        ratios[1:] **= TEMPER
         low, high = np.array([[0.6, 0.7, 0.7, 0.35, 0.35], [1.5, 1.4, 1.4, 2.2, 2.2]])
         weights = _regions()
         gain = 1 + weights @ (np.clip(ratios, low, high) - 1).astype(np.float32)
@@ -103,6 +103,8 @@ class Transfer:
         return by_axis * _follow()[:, None]
 
 
+#: Powers of the size ratios of brows and eyes: small ones move less than large ones, but not by all of it.
+TEMPER = np.array([0.25, 0.25, 0.6, 0.6], np.float32)
 #: The tracker sees this much less of a look up or down than of one aside.
 LOOK_UP_AND_DOWN = 1.5
 #: How far a head may turn away from the portrait's own pose before the picture has nothing left to show.

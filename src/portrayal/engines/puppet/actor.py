@@ -46,11 +46,13 @@ class Actor:
         self._hidden = HiddenSide(stage, self.face, matte)
         self._mouth = Mouth(stage, self.face)
         self._eyes = Eyes(stage, self.face)
+        self._supple = _supple(self.face, self._eyes.frames)
 
     def paint(self, picture: Rgb, target: Target) -> None:
         """Draw the face at `target` (picture pixels) into `picture`, in place."""
         target = Target(_moved(target.pose, -self.offset), target.shape)
-        self._warp.place(self._mesh.moved(self.face, target))
+        bent = Target(target.pose, self.face.shape + self._supple * (target.shape - self.face.shape))
+        self._warp.place(self._mesh.moved(self.face, bent))
         where = self._warp.back_to(self._mesh.rest)
         canvas = lay_over(self._plate, sample(self._person, where, self._face_window(target)))
         self._hidden.cover(canvas, self._warp, target.points)
@@ -65,6 +67,15 @@ class Actor:
         left, top = np.clip(low, 0, (width, height)).astype(int)
         right, bottom = np.clip(high + 1, 0, (width, height)).astype(int)
         return slice(top, max(bottom, top + 1)), slice(left, max(right, left + 1))
+
+
+def _supple(face: Face, frames: NDArray[np.float32]) -> NDArray[np.float32]:
+    """(478, 1) how far each landmark may follow an expression: not at all under the frames of glasses, which
+    are rigid."""
+    near = cv2.GaussianBlur(frames, (0, 0), 0.05 * face.pose.scale)
+    height, width = frames.shape
+    x, y = np.clip(np.rint(face.landmarks[:, :2].T).astype(int), 0, [[width - 1], [height - 1]])
+    return np.asarray(1 - np.clip(3 * near[y, x], 0, 1), np.float32)[:, None]
 
 
 def _moved(pose: HeadPose, by: NDArray[np.float32]) -> HeadPose:

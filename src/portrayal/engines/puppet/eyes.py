@@ -55,12 +55,13 @@ class Eyes:
 
     rgb: (H, W, 3) uint8; face: its landmarks in the same pixels. The skin from brow to cheek is taken from
     the picture and drawn anew around lids that slide over an eyeball; what the picture hides is completed.
+    frames: (H, W) in [0, 1], where the frames of glasses are.
     """
 
     def __init__(self, rgb: Rgb, face: Face) -> None:
         blur = Look.of(rgb, face).blur
         found = [find_eye(rgb, face, side) for side in ("right", "left")]
-        frames = glasses_mask(rgb, face, [anatomy for anatomy, _ in found])
+        self.frames = frames = glasses_mask(rgb, face, [anatomy for anatomy, _ in found])
         self._eyes = [_Eye(rgb, face, anatomy, disc, frames, blur) for anatomy, disc in found]
         tint = np.mean([eye.ball.white_tint for eye in self._eyes], axis=0)
         for eye in self._eyes:  # one may lie in shadow: both have the same whites

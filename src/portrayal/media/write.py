@@ -19,7 +19,7 @@ from portrayal.media.rates import RGB
 from portrayal.media.sequence import check_sequence, write_sequence
 
 #: Quality by name; 100 is the best.
-QUALITY = {"low": 25, "medium": 60, "high": 85}
+QUALITY = {"low": 25, "medium": 60, "high": 90}
 _CODECS = {".mp4": MP4, ".webm": WEBM}
 Progress = Callable[[int], object]
 
@@ -75,7 +75,7 @@ def write_video(
 
 
 def _crf(quality: int | str) -> int:
-    """x264's constant rate factor: 18 for "high", which is hard to tell from the frames."""
+    """x264's constant rate factor: 17 for "high", which is hard to tell from the frames."""
     number = QUALITY.get(quality) if isinstance(quality, str) else quality
     if number is None or not 0 <= number <= 100:
         raise UsageError(f"quality is 0 to 100, low, medium or high, not {quality}")

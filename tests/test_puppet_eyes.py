@@ -16,6 +16,7 @@ from portrayal.engines.puppet.mesh import HeadMesh
 from portrayal.engines.puppet.rig import displace
 from portrayal.engines.puppet.transfer import Target
 from portrayal.engines.puppet.warp import MeshWarp, sample
+from portrayal.engines.puppet.windows import whole
 from portrayal.motion import SHAPE_INDEX
 from portrayal.track.face import Face, find_faces
 from portrayal.track.geometry import HeadPose
@@ -79,7 +80,7 @@ def painted(rgb, face, target):
     mesh = HeadMesh.build(face, rgb.shape[1], rgb.shape[0])
     warp = MeshWarp(mesh.triangles, rgb.shape[:2])
     warp.place(mesh.moved(face, target))
-    canvas = sample(rgb, warp.back_to(mesh.rest))
+    canvas = sample(rgb, warp.back_to(mesh.rest), whole(rgb.shape[:2]))
     Eyes(rgb, face).paint(canvas, target)
     return canvas
 

@@ -8,6 +8,7 @@ import pytest
 
 from portrayal.engines.puppet.plate import background_plate, foreground, lay_over, push_pull
 from portrayal.engines.puppet.warp import NOWHERE, MeshWarp, sample
+from portrayal.engines.puppet.windows import extent, tiles, whole
 
 SIZE = (90, 120)
 
@@ -34,7 +35,7 @@ def test_a_mesh_at_rest_gives_the_picture_back(picture: np.ndarray) -> None:
     vertices, triangles = grid()
     warp = MeshWarp(triangles, SIZE)
     warp.place(vertices)
-    assert np.abs(sample(picture, warp.back_to(vertices)).astype(int) - picture).max() <= 1
+    assert np.abs(sample(picture, warp.back_to(vertices), whole(SIZE)).astype(int) - picture).max() <= 1
 
 
 @pytest.mark.parametrize("factor", [1, 5])
@@ -47,12 +48,50 @@ def test_an_affine_motion_of_the_mesh_is_an_affine_warp_of_the_picture(factor: i
     moved[:, :2] = vertices[:, :2] @ matrix[:, :2].T + matrix[:, 2]
     warp = MeshWarp(triangles, (height, width))
     warp.place(moved)
-    found = warp.back_to(vertices)
+    found = warp.back_to(vertices).part(whole((height, width)))
     inverse = cv2.invertAffineTransform(matrix)
     expected_x = inverse[0, 0] * x + inverse[0, 1] * y + inverse[0, 2]
     middle = np.s_[height // 4 : -height // 4, width // 4 : -width // 4]
     assert np.abs(found.x - expected_x)[middle].max() < 0.01
     assert not found.folds[middle].any()
+
+
+def test_a_warp_in_tiles_is_the_warp_of_the_whole() -> None:
+    size = (700, 900)
+    rng = np.random.default_rng(2)
+    picture = cv2.GaussianBlur(rng.integers(0, 255, (*size, 3)).astype(np.uint8), (0, 0), 2)
+    vertices, triangles = grid(height=size[0], width=size[1])
+    moved = vertices.copy()
+    moved[:, :2] += rng.normal(0, 40, (len(vertices), 2)).astype(np.float32)  # triangles fold over each other
+    warp = MeshWarp(triangles, size)
+    warp.place(moved)
+    where = warp.back_to(vertices)
+    fine = (slice(100, 430), slice(250, 600))
+    assert where.folds.any()
+    one = sample(picture, where, whole(size), fine)
+    parts = np.zeros_like(picture)
+    for tile in tiles(whole(size)):
+        assert max(extent(tile)) < 300
+        parts[tile] = sample(picture, where, tile, fine)
+    assert np.abs(parts.astype(int) - one).max() <= 1
+
+
+def test_what_is_nowhere_near_a_mask_is_known_to_be_empty() -> None:
+    size = (700, 900)
+    vertices, triangles = grid(height=size[0], width=size[1])
+    warp = MeshWarp(triangles, size)
+    warp.place(vertices)
+    mask = np.zeros(size, bool)
+    mask[300:400, 300:400] = True
+    near = warp.knots_near(mask)
+    warp.place(vertices + np.array([200, 0, 0], np.float32))
+    where = warp.back_to(vertices)
+    shown = where.knots_on(near)
+    for tile in tiles(whole(size)):
+        if not where.is_set(shown, tile):
+            assert not sample(mask.astype(np.uint8), where, tile).any()
+    assert where.is_set(shown, (slice(340, 360), slice(540, 560)))
+    assert not where.is_set(shown, (slice(340, 360), slice(300, 420)))
 
 
 def test_what_is_nearer_hides_what_is_behind_it() -> None:
@@ -74,7 +113,7 @@ def test_a_part_of_the_mesh_maps_to_its_own_picture_and_the_rest_to_nowhere() ->
     vertices, triangles = grid()
     warp = MeshWarp(triangles, SIZE)
     warp.place(vertices)
-    found = warp.back_to_part(vertices[:27, :2] * 2)  # three rows of nine
+    found = warp.back_to_part(vertices[:27, :2] * 2).part(whole(SIZE))  # three rows of nine
     assert found.x[10, 60] == pytest.approx(120, abs=0.1)
     assert found.x[80, 60] == NOWHERE
 
@@ -85,7 +124,7 @@ def test_a_triangle_seen_edge_on_points_into_its_own_source() -> None:
     squeezed[:, 0] = 60 + (vertices[:, 0] - 60) * 0.005
     warp = MeshWarp(triangles, SIZE)
     warp.place(squeezed)
-    found = warp.back_to(vertices)
+    found = warp.back_to(vertices).part(whole(SIZE))
     covered = np.abs(found.x - np.arange(SIZE[1])) > 0.5
     assert covered.any()
     assert found.x[covered].min() >= -5.01

@@ -14,7 +14,8 @@ from portrayal.engines.puppet.mesh import HeadMesh
 from portrayal.engines.puppet.mouth import Mouth
 from portrayal.engines.puppet.plate import STILL, background_plate, foreground, lay_over, with_fringe
 from portrayal.engines.puppet.transfer import Target
-from portrayal.engines.puppet.warp import MeshWarp, Window, sample
+from portrayal.engines.puppet.warp import MeshWarp, sample
+from portrayal.engines.puppet.windows import around, tiles, whole
 from portrayal.track.face import Face
 from portrayal.track.geometry import HeadPose
 from portrayal.track.matte import person_matte
@@ -43,6 +44,7 @@ class Actor:
         self._reach = (mobility > 0).astype(np.uint8)  # leave a neighbour's face alone
         plate = background_plate(stage, matte, mobility)
         self._person, self._plate = foreground(stage, matte * np.clip(mobility / STILL, 0, 1), plate)
+        self._present = self._warp.knots_near(self._person[..., 3] > 0)
         self._hidden = HiddenSide(stage, self.face, matte)
         self._mouth = Mouth(stage, self.face)
         self._eyes = Eyes(stage, self.face)
@@ -54,19 +56,16 @@ class Actor:
         bent = Target(target.pose, self.face.shape + self._supple * (target.shape - self.face.shape))
         self._warp.place(self._mesh.moved(self.face, bent))
         where = self._warp.back_to(self._mesh.rest)
-        canvas = lay_over(self._plate, sample(self._person, where, self._face_window(target)))
+        canvas, fine = picture[self.window], around(target.points, where.size)
+        shown = where.knots_on(self._present)
+        for tile in tiles(whole(where.size)):
+            moved = self._plate[tile]
+            if where.is_set(shown, tile):
+                moved = lay_over(moved, sample(self._person, where, tile, fine))
+            cv2.copyTo(moved, self._reach[tile], canvas[tile])
         self._hidden.cover(canvas, self._warp, target.points)
         self._mouth.paint(canvas, target)
         self._eyes.paint(canvas, target)
-        cv2.copyTo(canvas, self._reach, picture[self.window])
-
-    def _face_window(self, target: Target) -> Window:
-        """The part of the stage that the face covers."""
-        height, width = self._plate.shape[:2]
-        low, high = target.points[:, :2].min(0), target.points[:, :2].max(0)
-        left, top = np.clip(low, 0, (width, height)).astype(int)
-        right, bottom = np.clip(high + 1, 0, (width, height)).astype(int)
-        return slice(top, max(bottom, top + 1)), slice(left, max(right, left + 1))
 
 
 def _supple(face: Face, frames: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from portrayal.engines.puppet.plate import blend, push_pull
 from portrayal.engines.puppet.warp import MeshWarp, sample
+from portrayal.engines.puppet.windows import around, grown, tiles, whole, within
 from portrayal.track.face import Face
 from portrayal.track.topology import MESH_POINTS, mean_face, triangles
 
@@ -16,6 +17,8 @@ Array = NDArray[np.float32]
 #: Side of the unrolled face, pixels, at most; and the axis it is unrolled about, depth in head space.
 SIZE = 640
 AXIS = 0.8
+#: Half width in pixels over which what a turned head shows begins to be shown.
+SOFT = 4
 
 
 class HiddenSide:
@@ -32,7 +35,7 @@ class HiddenSide:
         self.places = places[:MESH_POINTS].astype(np.float32)
         warp = MeshWarp(triangles(), (size, size))
         warp.place(np.column_stack([places, np.zeros(len(places))]).astype(np.float32))
-        own = sample(rgb, warp.back_to(face.landmarks)).astype(np.float32)
+        own = sample(rgb, warp.back_to(face.landmarks), whole((size, size))).astype(np.float32)
         seen = _visible(face, matte, warp)
         hidden = (1 - seen) * seen[:, ::-1] * _feathered(warp.per_vertex(np.ones(MESH_POINTS, np.float32)))
         hidden = np.asarray(cv2.GaussianBlur(hidden.astype(np.float32), (0, 0), size / 60), np.float32)
@@ -50,10 +53,16 @@ class HiddenSide:
         more = np.clip((facing(points) - self._facing - 0.08) / 0.2, 0, 1)
         if not more.any():
             return
-        layer = sample(self.texture, warp.back_to_part(self.places))
-        shown = cv2.blur(warp.per_triangle(more), (9, 9))
-        layer[..., 3] = (layer[..., 3] * shown).astype(np.uint8)
-        blend(canvas, layer)
+        where = warp.back_to_part(self.places)
+        turned = points[triangles()[more > 0]].reshape(-1, 3)
+        for tile in tiles(grown(around(turned, where.size), SOFT + where.step, where.size)):
+            layer = sample(self.texture, where, tile)
+            if not layer[..., 3].any():
+                continue
+            wide = grown(tile, SOFT, where.size)
+            shown = cv2.blur(warp.per_triangle(more, wide), (2 * SOFT + 1,) * 2)[within(tile, wide)]
+            layer[..., 3] = (layer[..., 3] * shown).astype(np.uint8)
+            blend(canvas[tile], layer)
 
 
 def _unrolled() -> Array:

@@ -98,10 +98,7 @@ def lay_over(plate: Rgb, person: Rgb) -> Rgb:
 
 def blend(canvas: Rgb, layer: Rgb) -> None:
     """A (H, W, 4) layer with plain alpha over the canvas, in place."""
-    rows, columns = np.nonzero(layer[..., 3])
-    if not len(rows):
+    if not layer[..., 3].any():
         return
-    window = (slice(rows.min(), rows.max() + 1), slice(columns.min(), columns.max() + 1))
-    alpha = layer[window][..., 3:].astype(np.float32) / 255
-    mixed = canvas[window] * (1 - alpha) + layer[window][..., :3] * alpha
-    canvas[window] = np.round(mixed)
+    alpha = layer[..., 3:].astype(np.float32) / 255
+    canvas[:] = np.round(canvas * (1 - alpha) + layer[..., :3] * alpha)

@@ -15,6 +15,7 @@ from portrayal.engines.puppet.mouth import Mouth
 from portrayal.engines.puppet.rig import soft_limit_shape
 from portrayal.engines.puppet.transfer import Target, Transfer
 from portrayal.engines.puppet.warp import MeshWarp, sample
+from portrayal.engines.puppet.windows import extent, tiles, whole
 from portrayal.motion import MotionFrame
 from portrayal.prefetch import prefetch
 from portrayal.track.face import Face, FaceTracker
@@ -60,13 +61,15 @@ class MovingActor:
         height, width = picture.shape[:2]
         mesh = HeadMesh.build(face, width, height)
         window, offset = mesh.window(width, height)
-        warp = MeshWarp(mesh.triangles, (window[0].stop - window[0].start, window[1].stop - window[1].start))
+        warp = MeshWarp(mesh.triangles, extent(window))
         here = HeadPose(target.pose.rotation, target.pose.scale, target.pose.origin - offset)
         warp.place(mesh.moved(face, target) - offset)
-        canvas = sample(np.ascontiguousarray(picture[window]), warp.back_to(mesh.rest - offset))
+        still, canvas = picture[window].copy(), picture[window]
+        where = warp.back_to(mesh.rest - offset)
+        for tile in tiles(whole(where.size)):
+            canvas[tile] = sample(still, where, tile)
         self._mouth.paint(canvas, replace(target, pose=here))
         self._eyes.paint(canvas, replace(target, pose=here))
-        picture[window] = canvas
 
 
 def repeated(video: VideoReader) -> Iterator[Rgb]:

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from portrayal.engines.puppet.windows import NONE, Window, extent, grown, whole, within
+
 Array = NDArray[np.float32]
 Indices = NDArray[np.int32]
-Window = tuple[slice, slice]
 
 #: The map is rasterised at about this many pixels along its longer side and interpolated to full size.
 MAP_SIZE = 320
@@ -21,25 +22,63 @@ NOWHERE = -1e4
 
 
 class BackwardMap(NamedTuple):
-    """x, y: (H, W) float32, where each pixel of the result comes from. folds: (H, W) uint8, 255 along the
-    edges where one part of the mesh hides another; these are known to `step` pixels."""
+    """Where each pixel of a result of `size` (height, width) comes from.
+
+    x, y: (h, w) float32, known at knots, one every `step` pixels, and interpolated between. folds: (h, w)
+    uint8, 255 along the edges where one part of the mesh hides another: there nothing is interpolated.
+    """
 
     x: Array
     y: Array
     folds: NDArray[np.uint8]
     step: int
+    size: tuple[int, int]
+
+    def part(self, window: Window) -> BackwardMap:
+        """The map of a window of the result, known at every pixel."""
+        if self.step == 1:
+            return BackwardMap(self.x[window], self.y[window], self.folds[window], 1, extent(window))
+        knots, inside = _knots(window, self.x.shape, self.step)
+        wide = _repeated(self.folds[knots], self.step)
+        x, y = (_widened(values[knots], wide)[inside] for values in (self.x, self.y))
+        return BackwardMap(x, y, wide[inside], 1, extent(window))
+
+    def knots_on(self, mask: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        """(h, w) what a mask of the source, which has these knots too, says where each knot comes from."""
+        centre = (self.step - 1) / 2
+        x, y = ((values - centre) / self.step for values in (self.x, self.y))
+        return np.asarray(cv2.remap(mask, x, y, cv2.INTER_NEAREST, borderMode=cv2.BORDER_REPLICATE), np.uint8)
+
+    def is_set(self, knots: NDArray[np.uint8], window: Window) -> bool:
+        """Whether any of the (h, w) knots about a window of the result is set."""
+        return bool(knots[_knots(window, self.x.shape, self.step)[0]].any())
+
+    def is_folded(self, window: Window) -> bool:
+        """Whether there may be folds in a window of the result."""
+        return self.is_set(self.folds, window)
 
 
-def sample(picture: NDArray[np.uint8], where: BackwardMap, fine: Window | None = None) -> NDArray[np.uint8]:
-    """The picture, warped; edges that the warp itself makes are softened. In the window `fine` (rows,
-    columns) it is resampled by cubic splines, six times as dear as linearly and sharper."""
+def sample(
+    picture: NDArray[np.uint8], where: BackwardMap, window: Window, fine: Window | None = None
+) -> NDArray[np.uint8]:
+    """What a window of the warped picture shows; edges that the warp itself makes are softened. In the window
+    `fine` it is resampled by cubic splines, six times as dear as linearly and sharper."""
+    wide = grown(window, where.step, where.size) if where.is_folded(window) else window
+    part = where.part(wide)
+    warped = _resampled(picture, part, within(fine or NONE, wide))
+    if part.folds.any():
+        cv2.copyTo(cv2.GaussianBlur(warped, (2 * where.step + 1,) * 2, 0), part.folds, warped)
+    return warped[within(window, wide)]
+
+
+def _resampled(picture: NDArray[np.uint8], where: BackwardMap, fine: Window) -> NDArray[np.uint8]:
     edge = cv2.BORDER_REPLICATE
-    warped = cv2.remap(picture, where.x, where.y, cv2.INTER_LINEAR, borderMode=edge)
-    if fine is not None:
+    if extent(fine) == where.size:
+        return np.asarray(cv2.remap(picture, where.x, where.y, cv2.INTER_CUBIC, borderMode=edge), np.uint8)
+    warped = np.asarray(cv2.remap(picture, where.x, where.y, cv2.INTER_LINEAR, borderMode=edge), np.uint8)
+    if all(extent(fine)):
         warped[fine] = cv2.remap(picture, where.x[fine], where.y[fine], cv2.INTER_CUBIC, borderMode=edge)
-    if where.folds.any():
-        cv2.copyTo(cv2.GaussianBlur(warped, (2 * where.step + 1,) * 2, 0), where.folds, warped)
-    return np.asarray(warped, np.uint8)
+    return warped
 
 
 class MeshWarp:
@@ -66,7 +105,7 @@ class MeshWarp:
         self._corners = points[self._triangles]
         self._thin = np.append(_height(self._corners) < THIN * self._step, False)
         owner, step = self._owner, self._step
-        owner.fill(-1)
+        owner.fill(len(self._triangles))
         in_map = (self._corners[:, :, :2] - (step - 1) / 2) / step
         grid = np.round(in_map * 16).astype(np.int32)  # fillConvexPoly takes 1/16 pixels
         for index in np.argsort(-self._corners[:, :, 2].sum(1), kind="stable").tolist():
@@ -77,7 +116,7 @@ class MeshWarp:
 
         Pixels outside the mesh map onto themselves.
         """
-        return self._full(source[self._triangles, :2], np.array([1, 0, 0, 0, 1, 0], np.float32))
+        return self._mapped(source[self._triangles, :2], np.array([1, 0, 0, 0, 1, 0], np.float32))
 
     def back_to_part(self, source: Array) -> BackwardMap:
         """As :meth:`back_to`, for a picture that has only the first vertices of the mesh: `source` (S, 2).
@@ -86,47 +125,67 @@ class MeshWarp:
         """
         known = (self._triangles < len(source)).all(1)[:, None, None]
         corners = np.where(known, source[np.minimum(self._triangles, len(source) - 1), :2], NOWHERE)
-        return self._full(corners, np.array([0, 0, NOWHERE, 0, 0, NOWHERE], np.float32))
+        return self._mapped(corners, np.array([0, 0, NOWHERE, 0, 0, NOWHERE], np.float32))
 
-    def per_triangle(self, values: Array) -> Array:
-        """Paint a value over each of the first placed triangles, 0 elsewhere: (height, width)."""
+    def knots_near(self, mask: NDArray[np.bool_]) -> NDArray[np.uint8]:
+        """(h, w) 1 at the knots within a few of which a (height, width) mask is set."""
+        rows, columns = (n * self._step for n in self._owner.shape)
+        padded = np.pad(mask, ((0, rows - mask.shape[0]), (0, columns - mask.shape[1])))
+        blocks = padded.reshape(self._owner.shape[0], self._step, self._owner.shape[1], self._step)
+        near = cv2.dilate(blocks.any((1, 3)).astype(np.uint8), np.ones((7, 7), np.uint8))
+        return np.asarray(near, np.uint8)
+
+    def per_triangle(self, values: Array, window: Window | None = None) -> Array:
+        """Paint a value over each of the first placed triangles, 0 elsewhere, in a window of the result (all
+        of it unless given)."""
         of = np.zeros(len(self._triangles) + 1, np.float32)
         of[: len(values)] = values
-        painted = of[self._owner]
-        size = (painted.shape[1] * self._step, painted.shape[0] * self._step)
-        wide = cv2.resize(painted, size, interpolation=cv2.INTER_NEAREST)
-        return np.asarray(wide[: self._size[0], : self._size[1]], np.float32)
+        knots, inside = _knots(window or whole(self._size), self._owner.shape, self._step)
+        return np.asarray(_repeated(of[self._owner[knots]], self._step)[inside], np.float32)
 
     def per_vertex(self, values: Array) -> Array:
         """Spread a (V,) value of 0 or more over the placed mesh, 0 elsewhere: (height, width)."""
-        return np.maximum(self.back_to_part(np.column_stack([values, values])).x, 0)
+        spread = self.back_to_part(np.column_stack([values, values]))
+        return np.maximum(spread.part(whole(self._size)).x, 0)
 
-    def _full(self, corners: Array, elsewhere: Array) -> BackwardMap:
-        """Map each pixel from its triangle onto the (T, 3, 2) `corners`, or by the six numbers `elsewhere`;
-        then interpolate to full size, but never between two sides of a fold."""
+    def _mapped(self, corners: Array, elsewhere: Array) -> BackwardMap:
+        """Map each knot from its triangle onto the (T, 3, 2) `corners`, or by the six numbers `elsewhere`."""
         corners = corners.astype(np.float32)
-        maps = np.concatenate([_affine(self._corners[:, :, :2], corners), elsewhere[None]])
-        of = maps[self._owner]
-        x = of[..., 0] * self._x + of[..., 1] * self._y + of[..., 2]
-        y = of[..., 3] * self._x + of[..., 4] * self._y + of[..., 5]
+        maps = np.column_stack([_affine(self._corners[:, :, :2], corners), elsewhere])
+        owner = self._owner.astype(np.intp)
+        by_x, by_y, x, down_x, down_y, y = (row.take(owner, mode="clip") for row in maps)
+        x += by_x * self._x + by_y * self._y
+        y += down_x * self._x + down_y * self._y
         self._confine(x, y, corners)
-        folds = _folds(x, y, self._step)
-        if self._step == 1:
-            return BackwardMap(x, y, folds, 1)
-        size = (x.shape[1] * self._step, x.shape[0] * self._step)
-        wide = np.asarray(cv2.resize(folds, size, interpolation=cv2.INTER_NEAREST), np.uint8)
-        height, width = self._size
-        inside = np.s_[:height, :width]
-        return BackwardMap(_widened(x, wide)[inside], _widened(y, wide)[inside], wide[inside], self._step)
+        return BackwardMap(x, y, _folds(x, y, self._step), self._step, self._size)
 
     def _confine(self, x: Array, y: Array, corners: Array) -> None:
         """Keep what thin triangles paint within their source, in place: read a pixel beside such a triangle,
         as its painted edge is, its steep map points anywhere."""
-        rows, columns = np.nonzero(self._thin[self._owner])
+        rows, columns = np.nonzero(self._thin.take(self._owner))
         owner = self._owner[rows, columns]
         low, high = corners.min(1)[owner], corners.max(1)[owner]
         x[rows, columns] = np.clip(x[rows, columns], low[:, 0], high[:, 0])
         y[rows, columns] = np.clip(y[rows, columns], low[:, 1], high[:, 1])
+
+
+def _knots(window: Window, shape: tuple[int, ...], step: int) -> tuple[Window, Window]:
+    """The knots, of the `shape` that there are, needed for a window of what they are interpolated to; and
+    where the window is in what these alone are interpolated to."""
+    spans = []
+    for span, count in zip(window, shape, strict=True):
+        first = max(span.start // step - 1, 0)
+        last = min(-(-span.stop // step) + 1, count)
+        spans.append((slice(first, last), slice(span.start - first * step, span.stop - first * step)))
+    (rows, inner_rows), (columns, inner_columns) = spans
+    return (rows, columns), (inner_rows, inner_columns)
+
+
+def _repeated(values: NDArray[Any], step: int) -> NDArray[Any]:
+    if step == 1:
+        return values
+    size = (values.shape[1] * step, values.shape[0] * step)
+    return np.asarray(cv2.resize(values, size, interpolation=cv2.INTER_NEAREST))
 
 
 def _widened(values: Array, folds: NDArray[np.uint8]) -> Array:
@@ -158,7 +217,7 @@ def _height(corners: Array) -> Array:
 
 
 def _affine(target: Array, source: Array) -> Array:
-    """(T, 6) coefficients that take each (T, 3, 2) target triangle onto its source."""
+    """(6, T) coefficients that take each (T, 3, 2) target triangle onto its source."""
     a, b, c = target[:, 0], target[:, 1], target[:, 2]
     u, v = b - a, c - a
     area = u[:, 0] * v[:, 1] - u[:, 1] * v[:, 0]
@@ -168,4 +227,4 @@ def _affine(target: Array, source: Array) -> Array:
     by_y = (q * u[:, :1] - p * v[:, :1]) / area
     constant = source[:, 0] - by_x * a[:, :1] - by_y * a[:, 1:]
     rows = [by_x[:, 0], by_y[:, 0], constant[:, 0], by_x[:, 1], by_y[:, 1], constant[:, 1]]
-    return np.stack(rows, 1).astype(np.float32)
+    return np.stack(rows).astype(np.float32)

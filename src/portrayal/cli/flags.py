@@ -65,7 +65,10 @@ def _value(arguments: list[str], option: str) -> str | None:
 
 def _flag(name: str, field: FieldInfo, panel: str) -> inspect.Parameter:
     option = "--" + name.replace("_", "-")
-    said = (_range(field), "" if field.annotation is bool else f"default {field.default}")
+    said = (
+        _range(field),
+        "" if field.annotation is bool or field.default is None else f"default {field.default}",
+    )
     described = f"{field.description or name} ({'; '.join(filter(None, said))}).".replace(" ()", "")
     if field.annotation is bool:
         both = f"{option}/--no-{option[2:]}" if field.default else option

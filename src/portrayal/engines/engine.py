@@ -106,7 +106,11 @@ def one_line(error: ValidationError) -> str:
     said: dict[str, list[str]] = {}
     for item in error.errors():
         option = "--" + str(item["loc"][0]).replace("_", "-") if item["loc"] else "options"
-        message = "no such option" if item["type"] == "extra_forbidden" else item["msg"]
+        message = (
+            "no such option"
+            if item["type"] == "extra_forbidden"
+            else item["msg"].removeprefix("Value error, ")
+        )
         said.setdefault(option, []).append(message.replace("Input should be", "should be"))
     return "; ".join(f"{option}: {', or '.join(messages)}" for option, messages in said.items())
 

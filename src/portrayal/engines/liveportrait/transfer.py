@@ -11,19 +11,23 @@ frames at once; nothing is kept between calls, so a clip may be of any length.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from portrayal.engines.liveportrait.keypoints import NEUTRAL, FaceMotion, hull_multiplier
-from portrayal.engines.liveportrait.regions import expression_mask, moves_head
+from portrayal.engines.liveportrait.regions import expression_mask, moves_head, parse_regions
+from portrayal.engines.liveportrait.retargeting import Retargeting
 from portrayal.engines.liveportrait.smoothing import smooth_stream
 from portrayal.errors import PortrayalError
 
+if TYPE_CHECKING:
+    from portrayal.engines.liveportrait.info import LivePortraitOptions
+
 Array = NDArray[np.float32]
-Network = Callable[[Array], Array]
 
 #: Lips that are less open than this are closed already.
 CLOSED_LIPS = 0.03
@@ -32,17 +36,6 @@ SLEEPY_EYES, AWAKE_EYES = 0.18, 0.39
 #: Coordinates that lids and jaw open with: (point, axis).
 _LIDS = ((11, 1), (13, 1), (15, 1), (16, 1))
 _JAW = ((19, 1), (19, 2))
-#: Points of the eye on the picture's left, and of that on its right.
-_EYE_POINTS = ((11, 13), (15, 16))
-
-
-@dataclass(frozen=True)
-class Networks:
-    """The three small networks as functions: (N, 126) → (N, 65), (N, 66) → (N, 63), (N, 65) → (N, 63)."""
-
-    stitching: Network
-    eyes: Network
-    lips: Network
 
 
 @dataclass(frozen=True)
@@ -68,6 +61,22 @@ class Rules:
     grow: bool = False
     compat: bool = False
 
+    @classmethod
+    def of(cls, options: LivePortraitOptions) -> Rules:
+        """What the options say; animals are driven absolutely, as published."""
+        return cls(
+            regions=parse_regions(options.region),
+            absolute=options.absolute or options.animal,
+            strength=options.strength,
+            stitching=options.stitching,
+            eyes=options.eye_retargeting,
+            lips=options.lip_retargeting,
+            close_lips=options.normalize_lip,
+            hold_eyes=options.hold_eyes,
+            grow=options.animal and options.driving_option == "expression-friendly",
+            compat=options.compat,
+        )
+
 
 class Transfer:
     """Carries motion over to one portrait.
@@ -79,7 +88,7 @@ class Transfer:
     def __init__(
         self,
         rules: Rules,
-        networks: Networks,
+        networks: Retargeting,
         first: FaceMotion,
         reference: FaceMotion,
         *,
@@ -128,19 +137,23 @@ class Transfer:
             scale=chosen(moved.scale, own.scale, grows),
         )
 
-    def placed(self, moved: FaceMotion, driving: FaceMotion, own: FaceMotion) -> Array:
-        """(N, 21, 3) keypoints for the limited motion."""
+    def placed(
+        self, moved: FaceMotion, driving: FaceMotion, own: FaceMotion, added: Array | None = None
+    ) -> Array:
+        """(N, 21, 3) keypoints for the limited motion. added: (N, 21, 3) to add before stitching (edits)."""
         rules, rest = self._rules, own.keypoints
         points = moved.keypoints
         if self._start is not None:
             start, growth = self._start
             points = rest + growth * (points - start)
         if rules.eyes or rules.lips:
-            base = np.broadcast_to(rest, points.shape) if rules.compat and not rules.absolute else points
-            points = base + self._opened(rest, driving, own)
-            points = self._stitched(rest, points) if rules.stitching else points
-        else:
-            points = self._stitched(rest, points) if rules.stitching else points
+            if rules.compat and not rules.absolute:
+                points = np.broadcast_to(rest, points.shape)
+            points = points + self._opened(rest, driving, own)
+        if added is not None:
+            points = points + added
+        if rules.stitching:
+            points = self._networks.stitched(rest, points)
         points = points + self._corrected(rest, own)
         return np.asarray(rest + rules.strength * (points - rest), np.float32)
 
@@ -149,55 +162,36 @@ class Transfer:
         start = self.limited(self.moved(self._reference, self._first), self._first).keypoints
         return start, hull_multiplier(self._first.keypoints[0], start[0])
 
-    def _stitched(self, rest: Array, points: Array) -> Array:
-        """Moved so that the shoulders at the crop's edge stay where they are."""
-        delta = self._networks.stitching(_rows(len(points), rest, points))
-        shift = np.concatenate([delta[:, 63:65], np.zeros((len(delta), 1), np.float32)], 1)
-        return points + delta[:, :63].reshape(-1, 21, 3) + shift[:, None]
-
     def _opened(self, rest: Array, driving: FaceMotion, own: FaceMotion) -> Array:
         """What opens eyes and lips as far as the driving's, added up."""
+        rules, networks = self._rules, self._networks
         total = np.zeros((len(driving), 21, 3), np.float32)
-        if self._rules.eyes:
-            wanted = _known(driving.eyes, "the eyes of the driving", "--eye-retargeting")
-            total += self._eyes_at(rest, own, wanted)
-        if self._rules.lips:
-            wanted = _known(driving.lips, "the lips of the driving", "--lip-retargeting")
-            total += self._lips_at(rest, own, wanted)
+        if rules.eyes:
+            wanted = known(driving.eyes, "the eyes of the driving")
+            now = known(own.eyes, "the portrait's eyes")
+            if rules.compat:
+                total += networks.eyes_to(rest, now, wanted[:, :1])
+            else:
+                total += networks.each_eye_to(rest, now, wanted)
+        if rules.lips:
+            wanted = known(driving.lips, "the lips of the driving")
+            total += networks.lips_to(rest, known(own.lips, "the portrait's lips"), wanted)
         return total
-
-    def _eyes_at(self, rest: Array, own: FaceMotion, wanted: Array) -> Array:
-        """wanted: (N, 2) how open."""
-        now = _known(own.eyes, "the eyes of the portrait", "--eye-retargeting")
-        if self._rules.compat:
-            return self._eye_delta(rest, now, wanted[:, :1])
-        each = [self._eye_delta(rest, now, wanted[:, side : side + 1]) for side in (0, 1)]
-        both = (each[0] + each[1]) / 2
-        for delta, points in zip(each, _EYE_POINTS, strict=True):
-            both[:, points] = delta[:, points]
-        return both
-
-    def _eye_delta(self, rest: Array, now: Array, wanted: Array) -> Array:
-        return self._networks.eyes(_rows(len(wanted), rest, now, wanted)).reshape(-1, 21, 3)
-
-    def _lips_at(self, rest: Array, own: FaceMotion, wanted: Array) -> Array:
-        """wanted: (N,) how open."""
-        now = _known(own.lips, "the lips of the portrait", "--lip-retargeting")
-        return self._networks.lips(_rows(len(wanted), rest, now, wanted)).reshape(-1, 21, 3)
 
     def _corrected(self, rest: Array, own: FaceMotion) -> Array:
         """What is put right in the portrait itself: (1, 21, 3), or (N, 21, 3) for a video."""
         rules, total = self._rules, np.zeros_like(rest)
-        if rules.close_lips and not rules.absolute and not rules.lips and not (rules.compat and rules.eyes):
-            lips = _known(own.lips, "the lips of the portrait", "--normalize-lip")
-            closed = self._lips_at(rest, own, np.zeros_like(lips))
+        if rules.compat and (rules.eyes or rules.lips):
+            return total
+        if rules.close_lips and not rules.absolute and not rules.lips:
+            lips = known(own.lips, "the portrait's lips")
+            closed = self._networks.lips_to(rest, lips, np.zeros_like(lips))
             total += closed * (lips >= CLOSED_LIPS)[:, None, None]
-        if rules.hold_eyes and self._moving and not rules.eyes and not (rules.compat and rules.lips):
-            eyes = _known(self._first.eyes, "the eyes of the portrait", "--hold-eyes")
-            mean = float(eyes[0].mean())
+        if rules.hold_eyes and self._moving and not rules.eyes:
+            eyes = known(own.eyes, "the portrait's eyes")
+            mean = float(known(self._first.eyes, "the portrait's eyes")[0].mean())
             wanted = np.full((len(rest), 1), AWAKE_EYES if mean < SLEEPY_EYES else mean, np.float32)
-            now = _known(own.eyes, "the eyes of the portrait", "--hold-eyes")
-            total += self._eye_delta(rest, now, wanted)
+            total += self._networks.eyes_to(rest, eyes, wanted)
         return total
 
 
@@ -226,13 +220,8 @@ def steadied(motions: Iterable[FaceMotion], variance: float) -> Iterator[FaceMot
         yield replace(motion, expression=values[:63].reshape(1, 21, 3), rotation=values[63:].reshape(1, 3, 3))
 
 
-def _rows(count: int, *parts: Array) -> Array:
-    """(count, k) the parts side by side, flat; those of one frame repeated."""
-    flat = [part.reshape(len(part), -1) for part in parts]
-    return np.concatenate([np.broadcast_to(p, (count, p.shape[1])) for p in flat], 1).astype(np.float32)
-
-
-def _known(ratios: Array | None, whose: str, option: str) -> Array:
+def known(ratios: Array | None, whose: str) -> Array:
+    """Ratios that are there; PortrayalError where they were not measured."""
     if ratios is None:
-        raise PortrayalError(f"{option}: how open {whose} are is not known")
+        raise PortrayalError(f"how open {whose} are is not known, so they cannot be retargeted")
     return ratios

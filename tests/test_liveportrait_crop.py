@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from liveportrait_cases import face_points, golden, smooth_image
+from golden.liveportrait.cases import face_points, golden
+from golden.seeded import smooth_image
 from portrayal.engines.liveportrait.crop import (
     Anchors,
     Square,

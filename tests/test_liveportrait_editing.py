@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from liveportrait_cases import golden, motion_of, networks, source
+from golden.liveportrait.cases import golden, motion_of, networks, source
 from portrayal.engines.liveportrait.editing import (
     SLIDERS,
     Edit,

@@ -7,7 +7,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from liveportrait_cases import driving, golden, motion_of, networks, seeded_input, source
+from golden.liveportrait.cases import driving, golden, motion_of, networks, source
+from golden.seeded import seeded_input
 from portrayal.engines.liveportrait.keypoints import (
     NEUTRAL,
     FaceMotion,
@@ -41,7 +42,7 @@ def test_keypoints_of_a_batch_with_sizes_of_their_own() -> None:
     case = golden("mlps_and_keypoints")
 
     def draw(label: str, shape: tuple[int, ...]) -> np.ndarray:
-        return seeded_input(label, shape, "normal")
+        return seeded_input(label, shape, kind="normal")
 
     motion = FaceMotion.from_angles(
         case["deg"],
@@ -56,7 +57,7 @@ def test_keypoints_of_a_batch_with_sizes_of_their_own() -> None:
 def test_small_networks_are_asked_as_published() -> None:
     case = golden("mlps_and_keypoints")
     rest = seeded_input("kp_source", (3, 21, 3)) * 1.6 - 0.8
-    points = rest + 0.05 * seeded_input("kp_driving", (3, 21, 3), "normal")
+    points = rest + 0.05 * seeded_input("kp_driving", (3, 21, 3), kind="normal")
     assert np.abs(networks().stitched(rest, points) - case["stitched"]).max() < 1e-5
     eyes, lips = seeded_input("eye_ratio", (3, 3)) * 0.5, seeded_input("lip_ratio", (3, 2)) * 0.5
     opened = networks().eyes_to(rest, eyes[:, :2], eyes[:, 2:])

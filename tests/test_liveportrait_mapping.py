@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from liveportrait_cases import GOLDEN, networks, source
+from golden.liveportrait.cases import GOLDEN, networks, source
 from portrayal.engines.liveportrait.crop import Anchors, Square
 from portrayal.engines.liveportrait.info import OPTIONS
 from portrayal.engines.liveportrait.keypoints import NEUTRAL, rotation_matrix

@@ -7,13 +7,14 @@ from collections.abc import Iterator
 import numpy as np
 import pytest
 
-from liveportrait_cases import driving, golden, seeded_input
+from golden.liveportrait.cases import driving, golden
+from golden.seeded import seeded_input
 from portrayal.engines.liveportrait.smoothing import look_ahead, smooth, smooth_stream
 from portrayal.engines.liveportrait.transfer import steadied
 
 
 def walk(count: int) -> np.ndarray:
-    return np.cumsum(0.01 * seeded_input("smooth", (count, 1, 21, 3), "normal"), 0)
+    return np.cumsum(0.01 * seeded_input("smooth", (count, 1, 21, 3), kind="normal"), 0)
 
 
 @pytest.mark.parametrize("variance", ["3e-07", "3e-06", "0.0001"])

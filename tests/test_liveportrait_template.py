@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from liveportrait_cases import GOLDEN, golden
+from golden.liveportrait.cases import GOLDEN, golden
 from portrayal.engines.liveportrait.opcodes import Refused, read_plain
 from portrayal.engines.liveportrait.template import Template, is_template
 from portrayal.errors import PortrayalError, UsageError

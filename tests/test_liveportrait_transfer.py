@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from liveportrait_cases import driving, golden, networks, source
+from golden.liveportrait.cases import driving, golden, networks, source
 from portrayal.engines.liveportrait.info import OPTIONS
 from portrayal.engines.liveportrait.keypoints import FaceMotion, hull_multiplier
 from portrayal.engines.liveportrait.regions import EYES, LIPS, expression_mask, parse_regions

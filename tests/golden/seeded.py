@@ -35,6 +35,19 @@ def seeded_input(
     return generator.standard_normal(tuple(shape), dtype=np.float32)
 
 
+def smooth_image(label: str, size: int, seed: int = 0) -> np.ndarray:
+    """A smooth picture, uint8 RGB (size, size, 3): six plane waves a channel."""
+    waves = seeded_input("img:" + label, (3, 6, 4), seed).astype(np.float64)
+    y, x = np.meshgrid(np.arange(size) / size, np.arange(size) / size, indexing="ij")
+    out = np.zeros((size, size, 3))
+    for channel in range(3):
+        for a, b, phase, amplitude in waves[channel]:
+            angle = 2 * np.pi * ((a * 6 - 3) * x + (b * 6 - 3) * y + phase)
+            out[..., channel] += (0.3 + amplitude) * np.sin(angle)
+    out = (out - out.min()) / (out.max() - out.min())
+    return np.floor(out * 255 + 0.5).astype(np.uint8)
+
+
 def _generator(text: str) -> np.random.Generator:
     digest = hashlib.sha256(text.encode()).digest()
     return np.random.Generator(np.random.Philox(key=int.from_bytes(digest[:8], "little")))

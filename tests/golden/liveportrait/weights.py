@@ -1,4 +1,4 @@
-"""Seeded weights of LivePortrait in the published format, and its pictures."""
+"""Seeded weights of LivePortrait in the published format."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from golden.seeded import seeded_input, seeded_weight
+from golden.seeded import seeded_weight
+from golden.seeded import smooth_image as smooth_image
 
 #: Every key of the published state dicts with its shape: network -> key -> shape.
 SHAPES: dict[str, dict[str, list[int]]] = json.loads(Path(__file__).with_name("keys.json").read_text())
@@ -66,16 +67,3 @@ def _power_step(weight: np.ndarray, u: np.ndarray) -> tuple[np.ndarray, np.ndarr
 
 def _unit(vector: np.ndarray) -> np.ndarray:
     return vector / max(float(np.linalg.norm(vector)), 1e-12)
-
-
-def smooth_image(label: str, size: int, seed: int = 0) -> np.ndarray:
-    """A smooth picture, uint8 RGB (size, size, 3): six plane waves a channel."""
-    waves = seeded_input("img:" + label, (3, 6, 4), seed).astype(np.float64)
-    y, x = np.meshgrid(np.arange(size) / size, np.arange(size) / size, indexing="ij")
-    out = np.zeros((size, size, 3))
-    for channel in range(3):
-        for a, b, phase, amplitude in waves[channel]:
-            angle = 2 * np.pi * ((a * 6 - 3) * x + (b * 6 - 3) * y + phase)
-            out[..., channel] += (0.3 + amplitude) * np.sin(angle)
-    out = (out - out.min()) / (out.max() - out.min())
-    return np.floor(out * 255 + 0.5).astype(np.uint8)

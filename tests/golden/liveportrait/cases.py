@@ -6,7 +6,6 @@ weights and inputs that follow from a name and a seed.
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable
 from functools import cache
 from itertools import pairwise
@@ -14,11 +13,12 @@ from pathlib import Path
 
 import numpy as np
 
+from golden.seeded import seeded_input, seeded_weight
 from portrayal.engines.liveportrait.keypoints import FaceMotion
 from portrayal.engines.liveportrait.ratios import ratios_203
 from portrayal.engines.liveportrait.retargeting import Retargeting
 
-GOLDEN = Path(__file__).parent / "golden" / "liveportrait"
+GOLDEN = Path(__file__).parent
 Array = np.ndarray
 
 
@@ -26,17 +26,6 @@ Array = np.ndarray
 def golden(name: str) -> dict[str, Array]:
     with np.load(GOLDEN / f"{name}.npz") as file:
         return dict(file)
-
-
-def _generator(label: str) -> np.random.Generator:
-    digest = hashlib.sha256(label.encode()).digest()
-    return np.random.Generator(np.random.Philox(key=int.from_bytes(digest[:8], "little")))
-
-
-def seeded_input(label: str, shape: tuple[int, ...], kind: str = "uniform") -> Array:
-    rng = _generator(f"input:0:{label}")
-    draw = rng.random if kind == "uniform" else rng.standard_normal
-    return draw(shape, dtype=np.float32)
 
 
 #: Widths of the small networks, and what their last layer is multiplied by to answer in real sizes.
@@ -52,11 +41,10 @@ def network(name: str, tame: bool = True) -> Callable[[Array], Array]:
     widths = _WIDTHS[name]
     layers = []
     for i, (k, n) in enumerate(pairwise(widths)):
-        key = f"0:{name}.mlp.{2 * i}"
-        weight = _generator(f"{key}.weight").standard_normal((n, k), dtype=np.float32) / np.sqrt(k)
-        bias = 0.02 * _generator(f"{key}.bias").standard_normal((n,), dtype=np.float32)
+        key = f"{name}.mlp.{2 * i}"
+        weight, bias = seeded_weight(f"{key}.weight", (n, k)), seeded_weight(f"{key}.bias", (n,))
         factor = np.float32(0.1 if tame and i == len(widths) - 2 else 1)
-        layers.append((np.asarray(weight, np.float32) * factor, np.asarray(bias, np.float32) * factor))
+        layers.append((weight * factor, bias * factor))
 
     def run(x: Array) -> Array:
         for weight, bias in layers[:-1]:
@@ -135,16 +123,3 @@ def face_points(
     angle = np.radians(roll)
     turned = p @ np.array([[np.cos(angle), np.sin(angle)], [-np.sin(angle), np.cos(angle)]])
     return (turned * size + np.asarray(centre)).astype(np.float32)
-
-
-def smooth_image(label: str, size: int) -> Array:
-    """(size, size, 3) uint8: six plane waves a channel."""
-    waves = seeded_input(f"img:{label}", (3, 6, 4)).astype(np.float64)
-    y, x = np.meshgrid(np.arange(size) / size, np.arange(size) / size, indexing="ij")
-    out = np.zeros((size, size, 3))
-    for channel in range(3):
-        for a, b, phase, strength in waves[channel]:
-            out[..., channel] += (0.3 + strength) * np.sin(
-                2 * np.pi * ((a * 6 - 3) * x + (b * 6 - 3) * y + phase)
-            )
-    return np.floor((out - out.min()) / (out.max() - out.min()) * 255 + 0.5).astype(np.uint8)

@@ -15,9 +15,12 @@ import numpy as np
 import pytest
 
 from golden.liveportrait.cases import GOLDEN, golden
+from portrayal.driving import Driving
 from portrayal.engines.liveportrait.opcodes import Refused, read_plain
 from portrayal.engines.liveportrait.template import Template, is_template
 from portrayal.errors import PortrayalError, UsageError
+from portrayal.media.video import VideoReader
+from portrayal.motion import Motion
 
 
 def content(frames: int = 2) -> dict[str, Any]:
@@ -263,3 +266,51 @@ def test_plain_data_is_what_pickle_makes_of_it() -> None:
         dumped = pickle.dumps(data, protocol=protocol)
         assert read_plain(dumped) == data
         assert read_plain(pickletools.optimize(dumped)) == data
+
+
+def test_a_template_is_cut_and_resampled() -> None:
+    template = Template.load(GOLDEN / "template_new.pkl")
+    part = template.cut(0.04, 0.12)
+    assert len(part) == 2
+    assert np.array_equal(part.motion.expression, template.motion.expression[1:3])
+    twice = template.resample(Fraction(50))
+    assert len(twice) == 8 and twice.fps == 50
+    assert np.abs(twice.motion.rotation[::2] - template.motion.rotation).max() < 1e-5
+    middle = (template.motion.expression[0] + template.motion.expression[1]) / 2
+    assert np.abs(twice.motion.expression[1] - middle).max() < 1e-6
+    assert np.abs(np.linalg.det(twice.motion.rotation) - 1).max() < 1e-5
+    with pytest.raises(UsageError, match="nothing at that time"):
+        template.cut(5)
+
+
+def test_a_template_is_a_driving(tmp_path: Path) -> None:
+    driving = Driving.open(GOLDEN / "template_old.pkl", fps=Fraction(60))
+    assert driving.kind == "template" and driving.fps == 60 and driving.count == 8
+    assert driving.template is not None and len(driving.template) == 8
+    assert driving.audio is None
+    frames = list(driving.motion)
+    assert len(frames) == 8 and not frames[0].coefficients.any() and frames[-1].coefficients.any()
+    with pytest.raises(PortrayalError, match="is a motion template, which has no pictures"):
+        _ = driving.frames
+    safe = tmp_path / "safe.npz"
+    Template.load(GOLDEN / "template_old.pkl").save(safe)
+    assert Driving.open(safe).kind == "template"
+    plain = tmp_path / "plain.npz"
+    Motion.from_sliders({"jawOpen": 1}).save(plain)
+    assert Driving.open(plain).kind == "motion" and Driving.open(plain).template is None
+
+
+def test_every_engine_plays_a_template(command: Any, media: Path, tmp_path: Path) -> None:
+    ran = command("animate", media / "hopper.png", GOLDEN / "template_new.pkl", "-o", "out.mp4", "--quiet")
+    assert (ran.status, ran.err) == (0, "")
+    pictures = [rgb.astype(float) for rgb in VideoReader(tmp_path / "out.mp4")]
+    assert len(pictures) == 4
+    assert np.abs(pictures[3] - pictures[0]).mean() > 1
+
+
+def test_a_hostile_template_is_one_line_and_no_picture(command: Any, media: Path, tmp_path: Path) -> None:
+    mark = tmp_path / "ran"
+    (tmp_path / "evil.pkl").write_bytes(pickle.dumps({"motion": [Run(os.system, f"touch {mark}")]}))
+    ran = command("animate", media / "hopper.png", "evil.pkl", "-o", "out.mp4")
+    assert ran.status == 1 and ran.err.count("\n") == 1 and "posix.system" in ran.err
+    assert not mark.exists() and not (tmp_path / "out.mp4").exists()

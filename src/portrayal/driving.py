@@ -23,11 +23,13 @@ from portrayal.sources import (
     PlainMotion,
     SoundSource,
     Source,
+    TemplateSource,
     TextSource,
     VideoSource,
 )
 
 if TYPE_CHECKING:
+    from portrayal.engines.liveportrait.template import Template
     from portrayal.media.audio import Audio
     from portrayal.portrait import Portrait
     from portrayal.track.face import FaceChoice
@@ -35,6 +37,7 @@ if TYPE_CHECKING:
 Rgb = NDArray[np.uint8]
 _MOTION_FILES = {".npz", ".csv"}
 _SCRIPTS = {".yaml", ".yml", ".json"}
+_TEMPLATES = {".pkl"}
 
 
 @dataclass(frozen=True)
@@ -61,8 +64,9 @@ class Driving:
         transcript: str | None = None,
         seed: int = 0,
     ) -> Driving:
-        """A video, sound, motion file (.npz, Live Link Face .csv), script (.yaml, .json) or picture.
+        """A video, sound, motion file, script (.yaml, .json) or picture.
 
+        Motion files are .npz, Live Link Face .csv and LivePortrait's .pkl, of which nothing is run.
         What it is is told by its content. start, end: the part to use, in seconds. fps: frames per second to
         resample to; the source's own unless given, 25 where it has none (sound, picture, text). face: which
         face of a video or picture. transcript: what is said in a sound; seed: of the acting to a sound.
@@ -78,6 +82,11 @@ class Driving:
         elif kind == "image":
             length = None if end is None else end - (start or 0)
             source = ImageSource(file, fps, face, length)
+        elif kind == "template":
+            from portrayal.engines.liveportrait.template import Template
+
+            template = Template.load(file).cut(start, end)
+            source = TemplateSource(template if fps is None else template.resample(fps))
         else:
             load = Motion.load if kind == "motion" else Motion.from_script
             motion = load(file).cut(start, end)
@@ -163,6 +172,11 @@ class Driving:
         """
         return self.source.motion(self.name)
 
+    @property
+    def template(self) -> Template | None:
+        """The motion template that it is, for LivePortrait to play as it is; None where it is none."""
+        return self.source.template if isinstance(self.source, TemplateSource) else None
+
     def smoothed(self, smooth: float = 0.5) -> MotionSource:
         """The motion; where it is tracked from pictures smoothed by `smooth`: 0 none, 1 strong."""
         raw = self.motion
@@ -191,18 +205,33 @@ def _rate(fps: Fraction | None) -> Fraction | None:
     return None if fps is None else Fraction(fps)
 
 
-def kind_of(path: str | os.PathLike[str]) -> Literal["video", "audio", "motion", "image", "script"]:
+def kind_of(
+    path: str | os.PathLike[str],
+) -> Literal["video", "audio", "motion", "template", "image", "script"]:
     """What kind of driving a file is; PortrayalError where it is none."""
     from portrayal.media.files import check_source
     from portrayal.media.sniff import sniff
 
     suffix = Path(path).suffix.lower()
-    if suffix in _MOTION_FILES | _SCRIPTS:
+    if suffix in _MOTION_FILES | _SCRIPTS | _TEMPLATES:
         check_source(path)
+        if suffix in _TEMPLATES or (suffix == ".npz" and _holds_template(path)):
+            return "template"
         return "motion" if suffix in _MOTION_FILES else "script"
     return sniff(path)
 
 
+def _holds_template(path: str | os.PathLike[str]) -> bool:
+    from portrayal.engines.liveportrait.template import is_template
+
+    return is_template(path)
+
+
 def described(kind: Kind) -> str:
     """The kind with its article: "a video", "an image"."""
-    return {"audio": "a sound", "image": "an image", "frames": "a run of pictures"}.get(kind, f"a {kind}")
+    return {
+        "audio": "a sound",
+        "image": "an image",
+        "frames": "a run of pictures",
+        "template": "a motion template",
+    }.get(kind, f"a {kind}")

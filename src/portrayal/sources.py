@@ -17,11 +17,12 @@ from portrayal.errors import PortrayalError, UsageError
 from portrayal.motion import Motion, MotionFrame, MotionSource, MotionStream
 
 if TYPE_CHECKING:
+    from portrayal.engines.liveportrait.template import Template
     from portrayal.media.audio import Audio
     from portrayal.track.face import FaceChoice
 
 Rgb = NDArray[np.uint8]
-Kind = Literal["video", "audio", "text", "motion", "image", "script", "frames"]
+Kind = Literal["video", "audio", "text", "motion", "template", "image", "script", "frames"]
 
 DEFAULT_FPS = Fraction(25)
 #: Longest side at which videos are tracked: the tracker sees no more than this of a face anyway.
@@ -143,6 +144,31 @@ class PlainMotion:
 
     def motion(self, name: str) -> MotionSource:
         return self.moves
+
+
+@dataclass(frozen=True)
+class TemplateSource:
+    """A LivePortrait motion template; for other engines what the coefficients can tell of it."""
+
+    template: Template
+    kind: Kind = "template"
+
+    @property
+    def fps(self) -> Fraction:
+        return self.template.fps
+
+    @property
+    def count(self) -> int:
+        return len(self.template)
+
+    def frames(self) -> None:
+        return None
+
+    def audio(self) -> None:
+        return None
+
+    def motion(self, name: str) -> MotionSource:
+        return self.template.to_motion()
 
 
 @dataclass(frozen=True)

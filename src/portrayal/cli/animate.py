@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 
 _PORTRAIT_HELP = "A picture with a face, or a video."
 _DRIVING_HELP = (
-    "A video, a sound, a motion (.npz, Live Link Face .csv), a script (.yaml, .json) or a picture. "
-    "What it is is told by its content."
+    "A video, a sound, a motion (.npz, Live Link Face .csv, LivePortrait .pkl), a script (.yaml, .json) or a "
+    "picture. What it is is told by its content."
 )
 Output = Annotated[
     str | None,

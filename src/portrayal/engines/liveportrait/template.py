@@ -11,14 +11,17 @@ import zlib
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from portrayal.engines.liveportrait.keypoints import POINTS, FaceMotion
+from portrayal.engines.liveportrait.keypoints import POINTS, FaceMotion, rotation_matrix
 from portrayal.engines.liveportrait.opcodes import Refused, read_plain
 from portrayal.errors import PortrayalError, UsageError
+
+if TYPE_CHECKING:
+    from portrayal.motion import Motion
 
 Array = NDArray[np.float32]
 
@@ -71,6 +74,45 @@ class Template:
         except _DAMAGED as error:
             said = " ".join(str(error).split())[:160] or type(error).__name__
             raise PortrayalError(f"{name}: is no motion template that can be read: {said}") from error
+
+    def cut(self, start: float | None = None, end: float | None = None) -> Template:
+        """The part from `start` to `end` seconds; UsageError where there is nothing."""
+        first = round((start or 0) * self.fps)
+        last = len(self) if end is None else min(round(end * self.fps), len(self))
+        if first < 0 or first >= last:
+            raise UsageError(
+                f"there is nothing at that time of {float(len(self) / self.fps):.2f} s of motion"
+            )
+        return Template(self.fps, self.motion[first:last])
+
+    def resample(self, fps: Fraction) -> Template:
+        """The same motion at another rate, frames in between interpolated linearly (turns as angles)."""
+        if fps == self.fps:
+            return self
+        count = max(1, round(len(self) / self.fps * fps))
+        where = np.minimum(np.arange(count) * float(self.fps / fps), len(self) - 1)
+        low = where.astype(np.intp)
+        part = where - low
+
+        def between(values: Array) -> Array:
+            after = values[np.minimum(low + 1, len(self) - 1)]
+            weight = part.reshape(-1, *[1] * (values.ndim - 1))
+            return np.asarray(values[low] + weight * (after - values[low]), np.float32)
+
+        parts = {name: getattr(self.motion, name) for name in _SHAPES if name != "rotation"}
+        mixed = {name: None if values is None else between(values) for name, values in parts.items()}
+        rotation = rotation_matrix(between(self.motion.angles))
+        return Template(Fraction(fps), FaceMotion(rotation=rotation, **mixed))  # type: ignore[arg-type]
+
+    def to_motion(self) -> Motion:
+        """What it does in the terms that every engine understands, relative to its first frame.
+
+        Approximate: LivePortrait's expressions say more, and less, than the 52 coefficients.
+        """
+        from portrayal.engines.liveportrait.mapping import MotionMap
+        from portrayal.motion import Motion
+
+        return Motion.from_frames(self.fps, list(MotionMap().back(self.motion, self.motion[0])))
 
     def save(self, path: str | os.PathLike[str], overwrite: bool = False) -> None:
         """Write it as .npz, which holds numbers only. Raises as :func:`portrayal.media.atomic.new_file`

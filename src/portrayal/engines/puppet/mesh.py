@@ -32,13 +32,16 @@ RINGS = np.array([1.04, 1.1, 1.18, 1.28, 1.4, 1.55, 1.75, 2.0, 2.3, 2.7, 3.2], n
 SILHOUETTE_DEPTH = 0.75
 #: How far below the eyes (head space) the neck begins to stay, and where the body stands still.
 NECK, SHOULDERS = 1.2, 2.7
+#: The same for what moves the neck itself: it takes shoulders and chest along.
+CHEST, BELLY = 2.2, 4.5
 
 
 @dataclass(frozen=True)
 class HeadMesh:
     """rest: (V, 3) stage pixels at rest; the first 468 are the face's landmarks. triangles: (T, 3).
 
-    ring_head: (R, 3) the ring vertices in head space. weight: (R,) how rigidly each follows the skull.
+    ring_head: (R, 3) the ring vertices in head space. weight: (R,) how rigidly each follows the skull as it
+    turns, sway: (R,) as it moves from place to place, and the body with it.
     drag: (R,) how much it takes of the expression of the outline point it grew from, outline: (R,) it.
     """
 
@@ -46,6 +49,7 @@ class HeadMesh:
     triangles: Indices
     ring_head: Array
     weight: Array
+    sway: Array
     drag: Array
     outline: Indices
 
@@ -64,13 +68,15 @@ class HeadMesh:
         ring[:, 2] = points[outline, 2] * (1 - back) + skull * back
         head = face.pose.to_head(ring.astype(np.float32))
         edge = np.minimum.reduce([ring[:, 0], ring[:, 1], width - 1 - ring[:, 0], height - 1 - ring[:, 1]])
-        weight = _fall(head[:, 1], NECK, SHOULDERS) * _fall(factor, 1.9, 3.2)
-        weight *= 1 - _fall(edge / face.pose.scale, 0.23, 0.8)
+        inside = 1 - _fall(edge / face.pose.scale, 0.23, 0.8)
+        weight = inside * _fall(head[:, 1], NECK, SHOULDERS) * _fall(factor, 1.9, 3.2)
+        sway = inside * _fall(head[:, 1], CHEST, BELLY) * _fall(factor, 2.3, 3.2)
         return cls(
             np.concatenate([points, ring]).astype(np.float32),
             _triangles(),
             head,
             weight.astype(np.float32),
+            sway.astype(np.float32),
             np.exp(-(factor - 1) / 0.22).astype(np.float32),
             outline,
         )
@@ -78,7 +84,7 @@ class HeadMesh:
     @property
     def mobility(self) -> Array:
         """(V,) how much of the head's motion each vertex takes, 0 to 1."""
-        return np.concatenate([np.ones(MESH_POINTS, np.float32), self.weight])
+        return np.concatenate([np.ones(MESH_POINTS, np.float32), np.maximum(self.weight, self.sway)])
 
     def window(self, width: int, height: int) -> tuple[tuple[slice, slice], Array]:
         """The part of a picture that can move, (rows, columns), and the (3,) offset of its corner."""
@@ -91,7 +97,8 @@ class HeadMesh:
         expression = (target.shape - face.shape)[self.outline] * self.drag[:, None]
         rigid = target.pose.to_picture(self.ring_head + expression)
         rest = self.rest[MESH_POINTS:]
-        ring = rest + self.weight[:, None] * (rigid - rest)
+        shift = target.pose.pivot - face.pose.pivot
+        ring = rest + self.weight[:, None] * (rigid - shift - rest) + self.sway[:, None] * shift
         return np.concatenate([target.points[:MESH_POINTS], ring]).astype(np.float32)
 
 

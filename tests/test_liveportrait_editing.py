@@ -19,8 +19,8 @@ from portrayal.engines.liveportrait.editing import (
     slider_offset,
 )
 from portrayal.engines.liveportrait.info import OPTIONS
-from portrayal.engines.liveportrait.timeline import parse_timeline, play
 from portrayal.errors import PortrayalError, UsageError
+from portrayal.timeline import parse_timeline, play
 
 #: The page's names for what is called otherwise here.
 _PAGE = {
@@ -147,9 +147,12 @@ def test_each_slider_moves_what_it_names_and_nothing_else(name: str, end: str) -
 def test_sliders_add_up_and_are_options() -> None:
     apart = sum((slider_offset({name: value}) for name, value in _MIX.items()), np.zeros((21, 3)))
     assert np.abs(slider_offset(_MIX) - apart).max() < 1e-7
-    assert set(SLIDERS) <= set(OPTIONS.model_fields)
+    assert {*SLIDERS, "zoom"} == set(OPTIONS.sliders)
+    assert set(OPTIONS.edits) <= set(OPTIONS.model_fields)
     edit = Edit.of(OPTIONS(smile=0.5, zoom=1.2, eyes_open=0.3), None)
     assert edit == Edit(sliders={"smile": 0.5}, zoom=1.2, eyes_open=0.3)
+    moving = Edit.of(OPTIONS(smile=0.5, zoom=1.2), None, {"smile": 0.25, "aaa": 10, "zoom": 0.5})
+    assert moving == Edit(sliders={"smile": 0.75, "aaa": 10}, zoom=0.6)
     with pytest.raises(UsageError, match="no slider 'grimace'"):
         slider_offset({"grimace": 1})
 

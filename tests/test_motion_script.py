@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
@@ -84,3 +85,76 @@ def test_what_is_wrong_with_a_script_is_told_in_one_line(tmp_path: Path, text: s
     with pytest.raises(PortrayalError, match=said) as error:
         Motion.from_script(path)
     assert str(error.value).startswith(str(path)) and "\n" not in str(error.value)
+
+
+TIMELINE = """
+fps: 10
+motions: {1: {jaw-open: 0.8, yaw: 10}, 2: {smile: 1.0, zoom: 1.2}}
+timeline: |
+  1 = 4:2     # open
+  2 = 2:0
+  0 = 1:1
+"""
+
+
+@pytest.fixture
+def sliders(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As if an engine had the sliders smile and zoom."""
+    for place in ("portrayal.motion_script.slider_names", "portrayal.sliders.slider_names"):
+        monkeypatch.setattr(place, lambda: ("smile", "zoom"))
+
+
+@pytest.mark.usefixtures("sliders")
+def test_a_time_line_of_motions(tmp_path: Path) -> None:
+    path = tmp_path / "line.yaml"
+    path.write_text(TIMELINE)
+    motion = Motion.from_script(path)
+    assert motion.fps == 10 and len(motion) == 10
+    jaw = motion.coefficients[:, SHAPE_INDEX["jawOpen"]]
+    assert jaw == pytest.approx([0.2, 0.4, 0.6, 0.8, 0.8, 0.8, 0.4, 0, 0, 0])
+    assert motion.rotation[:, 1] == pytest.approx(jaw * 12.5)
+    assert motion.sliders["smile"] == pytest.approx([0] * 6 + [0.5, 1, 0, 0])
+    assert motion[7].sliders == pytest.approx({"smile": 1, "zoom": 1.2})
+    assert motion.sliders["zoom"] == pytest.approx([1] * 6 + [1.1, 1.2, 1, 1])
+
+
+@pytest.mark.usefixtures("sliders")
+def test_sliders_of_an_engine_have_keys_and_travel_with_the_motion(tmp_path: Path) -> None:
+    keys = [{"at": 0.4, "smile": 1, "ease": "linear"}, {"at": 0.8, "Zoom": 2, "ease": "linear"}]
+    motion = Motion.from_script({"fps": 10, "duration": 1, "keys": keys})
+    assert motion.sliders["smile"][[0, 2, 4, 9]] == pytest.approx([0, 0.5, 1, 1])
+    assert motion.sliders["zoom"][[0, 4, 8]] == pytest.approx([1, 1.5, 2])
+    more = motion.edited({"smile": 0.5, "zoom": 1.5}, add=True)
+    assert more.sliders["smile"][4] == 1.5 and more.sliders["zoom"][8] == 3
+    assert motion.cut(0.4, 0.6).sliders["smile"] == pytest.approx([1, 1])
+    assert motion.resample(Fraction(20)).sliders["smile"][1] == pytest.approx(0.125)
+    rest = Motion.from_sliders({"jaw-open": 1}, Fraction(10), 2)
+    both = Motion.concatenate([rest, motion])
+    assert both.sliders["zoom"][:3] == pytest.approx([1, 1, 1]) and len(both.sliders["smile"]) == 12
+    assert motion.blend(rest, 0.5).sliders["zoom"] == pytest.approx([1, 1 + 0.125 / 2])
+    again = Motion.from_frames(motion.fps, list(motion))
+    assert np.array_equal(again.sliders["smile"], motion.sliders["smile"])
+    motion.save(tmp_path / "m.npz")
+    loaded = Motion.load(tmp_path / "m.npz")
+    assert np.array_equal(loaded.sliders["zoom"], motion.sliders["zoom"])
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("timeline: 3", "a time line is lines of"),
+        ("timeline: '1=2:2'", "there is no motion 1"),
+        ("{timeline: '0=2:2', keys: []}", "but no 'keys'"),
+        ("{timeline: '1=2', motions: {1: {yaw: 3}}}", "line 1"),
+        ("{timeline: '1=2:1', motions: {a: {yaw: 3}}}", "motion 'a' is not a number"),
+        ("{timeline: '1=2:1', motions: {1: {yaww: 3}}}", "no coefficient 'yaww'; did you mean yaw"),
+        ("{timeline: '1=2:1', motions: {1: {yaw: x}}}", "yaw must be a number"),
+        ("{timeline: '0=2:1', fps: 0}", "fps must be above 0"),
+    ],
+)
+def test_a_broken_time_line_is_one_line(tmp_path: Path, text: str, said: str) -> None:
+    path = tmp_path / "line.yaml"
+    path.write_text(text)
+    with pytest.raises(PortrayalError, match=said) as caught:
+        Motion.from_script(path)
+    assert str(caught.value).startswith(f"{path}: ") and "\n" not in str(caught.value)

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from portrayal.errors import UsageError
+from portrayal.sliders import Curves, as_curves, joined, mixed
 
 Array = NDArray[np.float32]
 
@@ -59,6 +60,7 @@ class MotionFrame:
     shape: (478, 3) dense landmarks in head space (see :mod:`portrayal.track.geometry`): head pose removed,
         eye distances, x to the head's own left, y down, z away from the viewer. None when not tracked.
     tracked: False where no face was seen and the values are held.
+    sliders: values of sliders that only some engines have, by name (see :mod:`portrayal.sliders`).
     """
 
     rotation: Array = field(default_factory=lambda: np.zeros(3, np.float32))
@@ -67,6 +69,7 @@ class MotionFrame:
     coefficients: Array = field(default_factory=lambda: np.zeros(len(SHAPES), np.float32))
     shape: Array | None = None
     tracked: bool = True
+    sliders: Mapping[str, float] = field(default_factory=dict)
 
     @property
     def gaze(self) -> Array:
@@ -112,7 +115,7 @@ class Motion:
     """A motion held in memory: arrays over T frames, see :class:`MotionFrame` for units.
 
     rotation (T, 3), translation (T, 2), scale (T,), coefficients (T, 52), tracked (T,) bool,
-    shapes (T, 478, 3) or None.
+    shapes (T, 478, 3) or None; sliders: (T,) by name.
     """
 
     fps: Fraction
@@ -122,6 +125,7 @@ class Motion:
     coefficients: Array
     tracked: NDArray[np.bool_]
     shapes: Array | None = None
+    sliders: Curves = field(default_factory=dict)
 
     @classmethod
     def from_frames(cls, fps: Fraction, frames: list[MotionFrame]) -> Motion:
@@ -135,6 +139,7 @@ class Motion:
             np.array([f.coefficients for f in frames], np.float32).reshape(-1, len(SHAPES)),
             np.array([f.tracked for f in frames], bool),
             np.stack(dense).astype(np.float32) if frames and len(dense) == len(frames) else None,
+            joined([as_curves(f.sliders) for f in frames], [1] * len(frames)),
         )
 
     @classmethod
@@ -161,6 +166,7 @@ class Motion:
             self.coefficients[index],
             None if self.shapes is None else self.shapes[index],
             bool(self.tracked[index]),
+            {name: float(curve[index]) for name, curve in self.sliders.items()},
         )
 
     def __iter__(self) -> Iterator[MotionFrame]:
@@ -181,6 +187,7 @@ class Motion:
             coefficients=self.coefficients[index],
             tracked=self.tracked[index],
             shapes=None if self.shapes is None else self.shapes[index],
+            sliders={name: curve[index] for name, curve in self.sliders.items()},
         )
 
     def cut(self, start: float | None = None, end: float | None = None) -> Motion:
@@ -226,6 +233,7 @@ class Motion:
             coefficients=mix(self.coefficients, other.coefficients),
             tracked=np.where(weight > 0.5, other.tracked, self.tracked),
             shapes=mix(self.shapes, other.shapes) if dense else None,  # type: ignore[arg-type]
+            sliders=mixed(self.sliders, other.sliders, weight),
         )
 
     def blend(self, other: Motion, weight: float) -> Motion:
@@ -252,6 +260,7 @@ class Motion:
             np.concatenate([m.coefficients for m in parts]),
             np.concatenate([m.tracked for m in parts]),
             np.concatenate(dense) if len(dense) == len(parts) else None,
+            joined([m.sliders for m in parts], [len(m) for m in parts]),
         )
 
     def smoothed(self, seconds: float) -> Motion:
@@ -322,8 +331,8 @@ class Motion:
         """With some values set, or added to, in every frame.
 
         values: by name as in a script: any coefficient (eyeBlinkLeft or eye-blink-left), pitch, yaw, roll
-        (degrees), x, y, scale, gaze-x, gaze-y. Changing the expression drops the dense landmarks, which no
-        longer show it. UsageError for an unknown name.
+        (degrees), x, y, scale, gaze-x, gaze-y, an engine's slider. Changing the expression drops the dense
+        landmarks, which no longer show it. UsageError for an unknown name.
         """
         from portrayal.motion_script import edited
 

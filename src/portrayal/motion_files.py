@@ -65,7 +65,12 @@ def _arrays(motion: Motion) -> dict[str, NDArray[Any]]:
         "coefficients": motion.coefficients,
         "tracked": motion.tracked,
     }
-    return arrays if motion.shapes is None else arrays | {"shapes": motion.shapes}
+    if motion.shapes is not None:
+        arrays["shapes"] = motion.shapes
+    if motion.sliders:
+        arrays["sliders"] = np.array(list(motion.sliders))
+        arrays["slider_values"] = np.stack(list(motion.sliders.values()), 1)
+    return arrays
 
 
 def _load_npz(path: Path) -> Motion:
@@ -121,7 +126,16 @@ def _checked(file: Any) -> Motion:
         own,
         _array(file, "tracked", (count,)).astype(bool),
         _array(file, "shapes", (count, _POINTS, 3)) if "shapes" in file else None,
+        _sliders(file, count),
     )
+
+
+def _sliders(file: Any, count: int) -> dict[str, NDArray[np.float32]]:
+    if "sliders" not in file:
+        return {}
+    names = [str(name) for name in file["sliders"]]
+    values = _array(file, "slider_values", (count, len(names)))
+    return {name: values[:, column] for column, name in enumerate(names)}
 
 
 def _array(file: Any, key: str, shape: tuple[int, ...]) -> NDArray[np.float32]:

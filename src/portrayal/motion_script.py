@@ -11,6 +11,15 @@ Names are the 52 ARKit shapes (eye-blink-left or eyeBlinkLeft), `pitch`, `yaw`, 
 eye distances, `scale` (1 as it is), `gaze-x`, `gaze-y` (-1 to 1, x to the own left, y down; added to the
 eyeLook shapes). Each moves from its last key to its next one by itself and is at rest before its first;
 `ease` says how this key is reached: linear, in, out, in-out (unless given) or hold (jump when it is there).
+Sliders of single engines (see :mod:`portrayal.sliders`) are names, too; other engines leave them out.
+
+In place of keys a script may have a time line (:mod:`portrayal.timeline`) of numbered motions:
+
+    motions: {1: {smile: 1}, 2: {jaw-open: 0.5, yaw: 10}}
+    timeline: |
+      1 = 10:5
+      2 = 10:20
+      0 = 5:0
 """
 
 from __future__ import annotations
@@ -29,6 +38,8 @@ from numpy.typing import NDArray
 
 from portrayal.errors import PortrayalError, UsageError
 from portrayal.motion import SHAPE_INDEX, SHAPES, Motion
+from portrayal.sliders import rest_of, slider_names
+from portrayal.timeline import parse_timeline, play
 
 Array = NDArray[np.float32]
 
@@ -36,7 +47,7 @@ HEAD = ("pitch", "yaw", "roll", "x", "y", "scale", "gaze-x", "gaze-y")
 EASES = ("in-out", "linear", "in", "out", "hold")
 #: Longest script in frames, so that a slip of the finger does not fill the memory.
 LIMIT = 1_000_000
-_FIELDS = ("fps", "duration", "keys")
+_FIELDS, _TIMED = ("fps", "duration", "keys"), ("fps", "motions", "timeline")
 
 
 def kebab(name: str) -> str:
@@ -44,15 +55,20 @@ def kebab(name: str) -> str:
     return "".join(f"-{c.lower()}" if c.isupper() else c for c in name)
 
 
+def _letters(name: str) -> str:
+    return name.replace("-", "").replace("_", "").lower()
+
+
 #: What each name means, by its letters alone: a shape of SHAPES or one of HEAD.
-_NAMES = {name.replace("-", "").lower(): name for name in (*SHAPES, *HEAD)}
+_NAMES = {_letters(name): name for name in (*SHAPES, *HEAD)}
 
 
 def channel(name: str) -> str:
-    """A shape's name or one of HEAD for any spelling; UsageError with near matches for an unknown one."""
-    found = _NAMES.get(str(name).replace("-", "").replace("_", "").lower())
+    """A shape's name, one of HEAD or a slider's for any spelling; UsageError, with near matches, else."""
+    names = _NAMES | {_letters(slider): slider for slider in slider_names()}
+    found = names.get(_letters(str(name)))
     if found is None:
-        known = [kebab(n) for n in _NAMES.values()]
+        known = [kebab(n) for n in names.values()]
         near = get_close_matches(kebab(str(name)).replace("_", "-").lower(), known, 3, 0.5)
         hint = f"; did you mean {' or '.join(near)}?" if near else ""
         raise UsageError(f"there is no coefficient {name!r}{hint}")
@@ -103,12 +119,14 @@ def _loader() -> Any:
 
 
 def _acted(script: Any) -> Motion:
+    if isinstance(script, Mapping) and "timeline" in script:
+        return _timed(script)
     if not isinstance(script, Mapping) or not isinstance(script.get("keys"), list) or not script["keys"]:
         raise UsageError("a script has a list of keys ({at: seconds, name: value, ...})")
     unknown = [str(k) for k in script if k not in _FIELDS]
     if unknown:
         raise UsageError(f"a script has fps, duration and keys, but no {unknown[0]!r}")
-    fps = Fraction(_number(script.get("fps", 25), "fps")).limit_denominator(1001)
+    fps = _rate(script)
     tracks, last = _tracks(script["keys"])
     duration = _number(script.get("duration", last + 1 / max(float(fps), 1)), "duration")
     if fps <= 0 or duration <= 0 or duration * fps > LIMIT:
@@ -116,6 +134,32 @@ def _acted(script: Any) -> Motion:
     times = np.arange(max(1, round(duration * fps))) / float(fps)
     rest = Motion.from_coefficients(fps, np.zeros((len(times), len(SHAPES)), np.float32))
     return _with(rest, {name: _curve(keys, times, name) for name, keys in tracks.items()}, add=False)
+
+
+def _timed(script: Mapping[Any, Any]) -> Motion:
+    """A script that has a time line of numbered motions."""
+    unknown = [str(k) for k in script if k not in _TIMED]
+    motions, text = script.get("motions", {}), script["timeline"]
+    if unknown:
+        raise UsageError(f"a script with a time line has fps and motions, but no {unknown[0]!r}")
+    if not isinstance(text, str) or not isinstance(motions, Mapping):
+        raise UsageError("a time line is lines of motion = change : keep, and motions are {1: {name: value}}")
+    known: dict[int, dict[str, float]] = {}
+    for number, values in motions.items():
+        if isinstance(number, bool) or not str(number).isdigit() or not isinstance(values, Mapping):
+            raise UsageError(f"motion {number!r} is not a number with values: {{1: {{name: value}}}}")
+        known[int(number)] = {channel(n): _number(v, str(n)) for n, v in values.items()}
+    frames = list(play(parse_timeline(text), known))
+    curves = {name: np.array([frame[name] for frame in frames], np.float32) for name in frames[0]}
+    fps = _rate(script)
+    if fps <= 0:
+        raise UsageError("fps must be above 0")
+    rest = Motion.from_coefficients(fps, np.zeros((len(frames), len(SHAPES)), np.float32))
+    return _with(rest, curves, add=False)
+
+
+def _rate(script: Mapping[Any, Any]) -> Fraction:
+    return Fraction(_number(script.get("fps", 25), "fps")).limit_denominator(1001)
 
 
 Key = tuple[float, float, str]  # time in seconds, value, ease
@@ -142,7 +186,7 @@ def _tracks(keys: list[Any]) -> tuple[dict[str, list[Key]], float]:
 
 def _curve(keys: list[Key], times: NDArray[np.float64], name: str) -> Array:
     """The value at all times (seconds): at rest from 0 to the first key, held after the last."""
-    rest = 1.0 if name == "scale" else 0.0
+    rest = rest_of(name)
     curve = np.full(len(times), keys[0][1] if keys[0][0] == 0 else rest)
     start, before = 0.0, float(curve[0])
     for at, value, ease in keys:
@@ -195,6 +239,11 @@ def _with(motion: Motion, curves: Mapping[str, Array], *, add: bool) -> Motion:
         elif name in places:
             places[name][:] = places[name] + curve if add else curve
     _add_gaze(coefficients, curves)
+    sliders = dict(motion.sliders)
+    for name in curves.keys() & set(slider_names()):
+        before = sliders.get(name, np.full(len(motion), rest_of(name), np.float32))
+        added = before * curves[name] if rest_of(name) else before + curves[name]
+        sliders[name] = added if add else curves[name]
     changed = any(name in SHAPE_INDEX or name.startswith("gaze") for name in curves)
     return replace(
         motion,
@@ -203,6 +252,7 @@ def _with(motion: Motion, curves: Mapping[str, Array], *, add: bool) -> Motion:
         scale=scale,
         coefficients=coefficients,
         shapes=None if changed else motion.shapes,
+        sliders=sliders,
     )
 
 

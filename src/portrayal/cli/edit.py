@@ -87,13 +87,13 @@ def edit(
 ) -> None:
     """Change the portrait and write the result."""
     from portrayal.clip import is_picture
-    from portrayal.engines import load_engine
+    from portrayal.engines import engine_options, load_engine
     from portrayal.media.sniff import sniff
 
     names = {parameter.name for parameter in sliders()}
     values = {name: value for name, value in given(flags).items() if name in names}
     others = {name: value for name, value in given(flags).items() if name not in names}
-    if not values and script is None:
+    if not values and script is None and not others.keys() & set(engine_options(engine).edits):
         raise UsageError("nothing to change: use sliders such as --pitch 10 --jaw-open 0.3, or --script")
     moving = script is not None or sniff(portrait) == "video"
     path = target_path(output, f"{stem(portrait)}-edit.{'mp4' if moving else 'png'}")

@@ -30,6 +30,10 @@ class EngineOptions(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
+    #: Options that change the portrait by themselves; of these, those that a script may move over time.
+    edits: ClassVar[tuple[str, ...]] = ()
+    sliders: ClassVar[tuple[str, ...]] = ()
+
     strength: float = Field(
         1.0, ge=0, le=5, allow_inf_nan=False, description="How strongly to move: 0 not at all, 1 as driven"
     )

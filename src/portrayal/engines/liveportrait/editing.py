@@ -88,11 +88,21 @@ class Edit:
     source_ratio: float = 1.0
 
     @classmethod
-    def of(cls, options: LivePortraitOptions, sample: FaceMotion | None) -> Edit:
-        """What the options say. sample: what the motion extractor sees in the picture that they name."""
+    def of(
+        cls,
+        options: LivePortraitOptions,
+        sample: FaceMotion | None,
+        moving: Mapping[str, float] | None = None,
+    ) -> Edit:
+        """What the options say, and what comes on top in one frame of a script (`moving`, by slider).
+
+        sample: what the motion extractor sees in the picture that the options name.
+        """
+        extra = moving or {}
+        values = {name: getattr(options, name) + extra.get(name, 0.0) for name in SLIDERS}
         return cls(
-            sliders={name: getattr(options, name) for name in SLIDERS if getattr(options, name)},
-            zoom=options.zoom,
+            sliders={name: value for name, value in values.items() if value},
+            zoom=options.zoom * extra.get("zoom", 1.0),
             eyes_open=options.eyes_open,
             lips_open=options.lips_open,
             sample=sample,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import AfterValidator, Field
 
@@ -112,6 +112,12 @@ class Cropping(Transferring):
 
 class Editing(Cropping):
     """Sliders that come on top of what drives."""
+
+    sliders: ClassVar = (
+        "smile", "aaa", "eee", "woo", "pout", "blink", "wink", "eyebrow", "pupil_x", "pupil_y", "shift_x",
+        "shift_y", "zoom",
+    )  # fmt: skip
+    edits: ClassVar = (*sliders, "eyes_open", "lips_open", "sample", "source_ratio")
 
     smile: float = Field(0, ge=-0.3, le=1.3, description="Smile")
     aaa: float = Field(0, ge=-90, le=120, description="Mouth open (ah); below 0 pressed shut")

@@ -12,11 +12,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from portrayal.errors import UsageError
+from portrayal.sliders import rest_of
 
 #: Longest time line in frames, so that a slip of the finger does not fill the memory.
 LIMIT = 1_000_000
-#: Values that are not 0 at rest.
-_REST = {"scale": 1.0, "zoom": 1.0}
 
 
 @dataclass(frozen=True)
@@ -58,9 +57,9 @@ def play(steps: Sequence[Step], motions: Mapping[int, Mapping[str, float]]) -> I
         if step.motion not in known:
             raise UsageError(f"time line: there is no motion {step.motion}")
     names = sorted({name for motion in known.values() for name in motion})
-    now = {name: _REST.get(name, 0.0) for name in names}
+    now = {name: rest_of(name) for name in names}
     for step in steps:
-        start, goal = now, {n: known[step.motion].get(n, _REST.get(n, 0.0)) for n in names}
+        start, goal = now, {n: known[step.motion].get(n, rest_of(n)) for n in names}
         for count in range(1, step.change + 1):
             part = count / step.change
             yield {n: start[n] + part * (goal[n] - start[n]) for n in names}

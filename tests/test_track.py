@@ -73,7 +73,7 @@ def test_scenery_has_no_face() -> None:
 
 def test_the_matte_covers_the_face_and_not_the_sky(hopper: Rgb) -> None:
     (face,) = find_faces(hopper)
-    matte = person_matte(hopper, face)
+    matte = person_matte(hopper, face, np.eye(3)[:2], hopper.shape[:2])
     x, y = face.centre.astype(int)
     assert matte.shape == hopper.shape[:2]
     assert matte[y - 10 : y + 10, x - 10 : x + 10].min() > 0.95

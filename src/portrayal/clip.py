@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 Rgb = NDArray[np.uint8]
 Box = tuple[int, int, int, int]
+#: Bytes of frames made ahead of the writing, four frames at most.
+AHEAD = 1 << 26
 
 
 @dataclass(frozen=True, eq=False)
@@ -65,7 +67,9 @@ class Clip:
         from portrayal.media.write import write_video
         from portrayal.prefetch import prefetch
 
-        frames = prefetch(self, depth=4)  # the next are made while these are encoded
+        width, height = self.size
+        ahead = min(max(AHEAD // (3 * width * height), 1), 4)
+        frames = prefetch(self, depth=ahead)  # the next are made while these are encoded
         write_video(
             path, frames, self.fps, audio=self.audio, quality=quality, overwrite=overwrite, progress=progress
         )

@@ -60,7 +60,8 @@ def read_image(path: str | os.PathLike[str], *, max_pixels: int = MAX_PIXELS) ->
                 image.load()
         except (OSError, ValueError, SyntaxError, EOFError) as error:
             raise PortrayalError(f"{shown(path)}: the picture is cut short or damaged") from error
-        return picture_of(ImageOps.exif_transpose(image))
+        ImageOps.exif_transpose(image, in_place=True)
+        return picture_of(image)
 
 
 def open_header(file: BinaryIO) -> Image.Image | None:
@@ -112,7 +113,7 @@ def picture_of(image: Image.Image) -> Picture:
         alpha = rgba[..., 3]
         opaque = bool((alpha == 255).all())
         return Picture(np.ascontiguousarray(rgba[..., :3]), None if opaque else np.ascontiguousarray(alpha))
-    return Picture(np.array(image.convert("RGB")))
+    return Picture(np.array(image if image.mode == "RGB" else image.convert("RGB")))
 
 
 def write_image(

@@ -110,14 +110,36 @@ def solutions() -> Any:
 @contextmanager
 def quiet() -> Iterator[None]:
     """MediaPipe's C++ side writes to stderr whatever one asks of it; users should not see that."""
-    null, saved = os.open(os.devnull, os.O_WRONLY), os.dup(2)
+    _hush.enter()
     try:
-        os.dup2(null, 2)
         yield
     finally:
-        os.dup2(saved, 2)
-        os.close(null)
-        os.close(saved)
+        _hush.leave()
+
+
+class _Hush:
+    """Sends stderr (file descriptor 2) nowhere while any thread wants it so."""
+
+    def __init__(self) -> None:
+        self._lock, self._wanted, self._saved = threading.Lock(), 0, -1
+
+    def enter(self) -> None:
+        with self._lock:
+            if not self._wanted:
+                null, self._saved = os.open(os.devnull, os.O_WRONLY), os.dup(2)
+                os.dup2(null, 2)
+                os.close(null)
+            self._wanted += 1
+
+    def leave(self) -> None:
+        with self._lock:
+            self._wanted -= 1
+            if not self._wanted:
+                os.dup2(self._saved, 2)
+                os.close(self._saved)
+
+
+_hush = _Hush()
 
 
 def _new_mesh(static: bool, faces: int) -> Any:

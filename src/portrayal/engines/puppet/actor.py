@@ -8,6 +8,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from portrayal.engines.puppet.coarse import coarseness, repeated, wide_blur
 from portrayal.engines.puppet.eyes import Eyes
 from portrayal.engines.puppet.hidden import HiddenSide
 from portrayal.engines.puppet.mesh import HeadMesh
@@ -15,7 +16,7 @@ from portrayal.engines.puppet.mouth import Mouth
 from portrayal.engines.puppet.plate import STILL, background_plate, foreground, lay_over, with_fringe
 from portrayal.engines.puppet.transfer import Target
 from portrayal.engines.puppet.warp import MeshWarp, sample
-from portrayal.engines.puppet.windows import around, tiles, whole
+from portrayal.engines.puppet.windows import around, extent, tiles, whole
 from portrayal.track.face import Face
 from portrayal.track.geometry import HeadPose
 from portrayal.track.matte import person_matte
@@ -37,15 +38,16 @@ class Actor:
         self.face = Face(face.landmarks - self.offset)
         stage = np.ascontiguousarray(rgb[self.window])
         self._mesh = replace(mesh, rest=mesh.rest - self.offset)
-        self._warp = MeshWarp(mesh.triangles, (stage.shape[0], stage.shape[1]))
-        matte = with_fringe(person_matte(rgb, face)[self.window])
-        self._warp.place(self._mesh.rest)
-        mobility = self._warp.per_vertex(mesh.mobility)
-        self._reach = (mobility > 0).astype(np.uint8)  # leave a neighbour's face alone
-        plate = background_plate(stage, matte, mobility)
-        self._person, self._plate = foreground(stage, matte * np.clip(mobility / STILL, 0, 1), plate)
+        self._warp = MeshWarp(mesh.triangles, extent(self.window))
+        step = coarseness(stage.shape)
+        mobility = _mobility(self._mesh, stage.shape, step)
+        matte = with_fringe(_matte(rgb, face, self.offset, mobility.shape, step))
+        # Leave a neighbour's face alone.
+        self._reach = repeated((mobility > 0).astype(np.uint8), step)[: stage.shape[0], : stage.shape[1]]
+        plate = background_plate(stage, matte, mobility, step)
+        self._person, self._plate = foreground(stage, matte * np.clip(mobility / STILL, 0, 1), plate, step)
         self._present = self._warp.knots_near(self._person[..., 3] > 0)
-        self._hidden = HiddenSide(stage, self.face, matte)
+        self._hidden = HiddenSide(stage, self.face, matte, step)
         self._mouth = Mouth(stage, self.face)
         self._eyes = Eyes(stage, self.face)
         self._supple = _supple(self.face, self._eyes.frames)
@@ -68,13 +70,33 @@ class Actor:
         self._eyes.paint(canvas, target)
 
 
+def _mobility(mesh: HeadMesh, size: tuple[int, ...], step: int) -> NDArray[np.float32]:
+    """(H, W) / step how much of the head's motion each pixel of a stage of `size` takes, 0 to 1."""
+    warp = MeshWarp(mesh.triangles, (-(-size[0] // step), -(-size[1] // step)))
+    rest = (mesh.rest + 0.5) / step - 0.5
+    warp.place(rest.astype(np.float32))
+    return warp.per_vertex(mesh.mobility)
+
+
+def _matte(
+    rgb: Rgb, face: Face, offset: NDArray[np.float32], size: tuple[int, ...], step: int
+) -> NDArray[np.float32]:
+    """The matte of the stage at `offset` in the picture, of `size` (height, width), a `step`th of it."""
+    left, top = (float(x) for x in offset[:2])
+    place = np.array([[1, 0, 0.5 - left], [0, 1, 0.5 - top]]) / step - np.array([[0, 0, 0.5], [0, 0, 0.5]])
+    return person_matte(rgb, face, place, (size[0], size[1]))
+
+
 def _supple(face: Face, frames: NDArray[np.float32]) -> NDArray[np.float32]:
     """(478, 1) how far each landmark may follow an expression: not at all under the frames of glasses, which
     are rigid."""
-    near = cv2.GaussianBlur(frames, (0, 0), 0.05 * face.pose.scale)
-    height, width = frames.shape
-    x, y = np.clip(np.rint(face.landmarks[:, :2].T).astype(int), 0, [[width - 1], [height - 1]])
-    return np.asarray(1 - np.clip(3 * near[y, x], 0, 1), np.float32)[:, None]
+    near = around(face.landmarks, frames.shape)
+    blurred = wide_blur(frames[near], 0.05 * face.pose.scale)
+    corner = np.array([near[1].start, near[0].start])
+    x, y = (
+        np.clip(np.rint(face.landmarks[:, :2] - corner), 0, np.array(blurred.shape[::-1]) - 1).astype(int).T
+    )
+    return np.asarray(1 - np.clip(3 * blurred[y, x], 0, 1), np.float32)[:, None]
 
 
 def _moved(pose: HeadPose, by: NDArray[np.float32]) -> HeadPose:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
@@ -38,11 +39,14 @@ class Puppet(Engine):
         self._cast: tuple[Portrait, list[Actor]] | None = None
 
     def render(self, portrait: Portrait, driving: Driving, options: PuppetOptions) -> Iterator[Rgb]:
-        reference, frames = referenced(portrait, driving, options)
         if portrait.video is not None:
+            reference, frames = referenced(portrait, driving, options)
             yield from self._moving(portrait, portrait.video.at(driving.fps), reference, frames, options)
             return
-        actors = self._actors(portrait)
+        with ThreadPoolExecutor(1) as beside:
+            cast = beside.submit(self._actors, portrait)
+            reference, frames = referenced(portrait, driving, options)
+            actors = cast.result()
         transfers = [Transfer(face, reference, options.strength, options.absolute) for face in portrait.faces]
         for frame in prefetch(frames):
             picture = portrait.rgb.copy()

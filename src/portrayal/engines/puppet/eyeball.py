@@ -11,6 +11,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from portrayal.engines.puppet.coarse import wide_blur
 from portrayal.engines.puppet.eye_find import Disc
 from portrayal.engines.puppet.eye_geometry import BOTTOM, CREASE, RIM, TOP, Anatomy, Array, Box
 
@@ -195,8 +196,8 @@ def _white(own: Array, ring: Array, inside: Array) -> Array:
     filled = np.broadcast_to(total, own.shape).astype(np.float32)
     radius = far / 4
     while radius > 0.6:
-        share = cv2.GaussianBlur(weight, (0, 0), radius)
-        mean = cv2.GaussianBlur(own * weight[..., None], (0, 0), radius) / np.maximum(share, 1e-6)[..., None]
+        share = wide_blur(weight, radius)
+        mean = wide_blur(own * weight[..., None], radius) / np.maximum(share, 1e-6)[..., None]
         trust = np.clip(share * 6, 0, 1)[..., None]
         filled = filled + trust * (mean - filled)
         radius /= 1.8

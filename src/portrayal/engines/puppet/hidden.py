@@ -6,6 +6,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from portrayal.engines.puppet.coarse import wide_blur
 from portrayal.engines.puppet.plate import blend, push_pull
 from portrayal.engines.puppet.warp import MeshWarp, sample
 from portrayal.engines.puppet.windows import around, grown, tiles, whole, within
@@ -25,18 +26,18 @@ class HiddenSide:
     """A layer that covers what the portrait does not show, as far as a turned head shows it.
 
     The face is unrolled onto a cylinder about the head's axis, where its mirror image is a plain flip.
-    texture: (N, N, 4) uint8, opaque where only the mirrored side was visible; places: (468, 2) where each
-    landmark is in it. None of it is needed when `empty`.
+    matte: (H, W) / step, who is the person. texture: (N, N, 4) uint8, opaque where only the mirrored side was
+    visible; places: (468, 2) where each landmark is in it. None of it is needed when `empty`.
     """
 
-    def __init__(self, rgb: NDArray[np.uint8], face: Face, matte: Array) -> None:
+    def __init__(self, rgb: NDArray[np.uint8], face: Face, matte: Array, step: int = 1) -> None:
         size = int(np.clip(2.2 * face.pose.scale, 96, SIZE))
         places = _unrolled() * (size / 2.6) + np.array([size / 2, size * 0.36])
         self.places = places[:MESH_POINTS].astype(np.float32)
         warp = MeshWarp(triangles(), (size, size))
         warp.place(np.column_stack([places, np.zeros(len(places))]).astype(np.float32))
         own = sample(rgb, warp.back_to(face.landmarks), whole((size, size))).astype(np.float32)
-        seen = _visible(face, matte, warp)
+        seen = _visible(face, matte, step, warp)
         hidden = (1 - seen) * seen[:, ::-1] * _feathered(warp.per_vertex(np.ones(MESH_POINTS, np.float32)))
         hidden = np.asarray(cv2.GaussianBlur(hidden.astype(np.float32), (0, 0), size / 60), np.float32)
         self._facing = facing(face.landmarks)
@@ -79,9 +80,9 @@ def facing(points: Array) -> Array:
     return np.asarray(normal[:, 2] / np.maximum(np.linalg.norm(normal, axis=1), 1e-6), np.float32)
 
 
-def _visible(face: Face, matte: Array, warp: MeshWarp) -> Array:
+def _visible(face: Face, matte: Array, step: int, warp: MeshWarp) -> Array:
     """How well each pixel of the unrolled face is seen in the portrait: 0 turned away, 1 facing."""
-    centre = np.round(face.landmarks[triangles(), :2].mean(1)).astype(int)
+    centre = (np.round(face.landmarks[triangles(), :2].mean(1)) / step).astype(int)
     height, width = matte.shape
     person = matte[centre[:, 1].clip(0, height - 1), centre[:, 0].clip(0, width - 1)]
     seen = np.clip((facing(face.landmarks) - 0.05) / 0.2, 0, 1) * np.clip(person * 2 - 1, 0, 1)
@@ -97,7 +98,7 @@ def _feathered(mask: Array) -> Array:
 def _light(own: Array, seen: Array, size: int) -> Array:
     """The large-scale light on the face, continued from what is seen into what is not."""
     sigma = size / 12
-    weight = cv2.GaussianBlur(seen, (0, 0), sigma)
-    sums = cv2.GaussianBlur(own * seen[..., None], (0, 0), sigma)
+    weight = wide_blur(seen, sigma)
+    sums = wide_blur(own * seen[..., None], sigma)
     light = sums / np.maximum(weight, 1e-3)[..., None]
     return np.maximum(push_pull(light.astype(np.float32), np.clip(weight * 4 - 0.4, 0, 1)), 8)

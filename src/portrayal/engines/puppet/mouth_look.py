@@ -8,6 +8,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from portrayal.engines.puppet.coarse import wide_blur
 from portrayal.track.face import Face
 from portrayal.track.topology import (
     INNER_LIP_BOTTOM,
@@ -58,8 +59,7 @@ class Look:
         crop = rgb[box].astype(np.float32)
         points = points - np.array([box[1].start, box[0].start], np.float32)
         grey = crop @ LUMA
-        blurred = cv2.GaussianBlur(crop, (0, 0), max(0.7, 0.02 * face.pose.scale))
-        smooth = np.asarray(blurred, np.float32)
+        smooth = wide_blur(crop, max(0.7, 0.02 * face.pose.scale))
         right, left, middle = (_at(smooth, points[list(i)]) for i in (_SKIN_RIGHT, _SKIN_LEFT, _SKIN_MIDDLE))
         skin = np.median(np.concatenate([right, left, middle]), axis=0).astype(np.float32)
         lip = _lip_colour(smooth, points)

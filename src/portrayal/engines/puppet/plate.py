@@ -1,10 +1,17 @@
-"""Person and background taken apart: what moves, and what is seen where it was."""
+"""Person and background taken apart: what moves, and what is seen where it was.
+
+Mattes and whatever else is smooth may be smaller than the picture, by a whole number (see
+:mod:`portrayal.engines.puppet.coarse`).
+"""
 
 from __future__ import annotations
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
+
+from portrayal.engines.puppet.coarse import blocks, enlarged, knots, reduced, repeated
+from portrayal.engines.puppet.windows import Window, extent, tiles, whole
 
 Rgb = NDArray[np.uint8]
 Mask = NDArray[np.float32]
@@ -22,21 +29,31 @@ def with_fringe(matte: Mask) -> Mask:
     return np.asarray(np.maximum(matte, cv2.GaussianBlur(wide, (0, 0), width / 4)), np.float32)
 
 
-def background_plate(rgb: Rgb, matte: Mask, mobility: Mask) -> Rgb:
+def background_plate(rgb: Rgb, matte: Mask, mobility: Mask, step: int = 1) -> Rgb:
     """What is seen where the head was: the picture without the parts of the person that move.
 
-    matte, mobility: (H, W) in [0, 1], who is the person and how much each pixel moves with the head. The
-    picture is exact outside, and continued smoothly inside.
+    matte, mobility: (H, W) / step in [0, 1], who is the person and how much each pixel moves with the head.
+    The picture is exact outside, and continued smoothly inside.
     """
-    margin = _margin(rgb)
+    margin = _margin(matte)
     person = cv2.dilate((matte > 0.1).astype(np.uint8), np.ones((margin, margin), np.uint8))
     moving = person * (mobility > STILL)
     known = (1 - moving).astype(np.float32)
     if not known.any():
         return rgb
-    filled = push_pull(rgb.astype(np.float32), known) + _grain(rgb, known)
-    share = cv2.GaussianBlur(moving.astype(np.float32), (0, 0), margin / 4)[..., None]
-    return np.asarray(np.clip(rgb + share * (filled - rgb) + 0.5, 0, 255), np.uint8)
+    filled = push_pull(reduced(rgb, step).astype(np.float32), known)
+    share = np.asarray(cv2.GaussianBlur(moving.astype(np.float32), (0, 0), margin / 4), np.float32)
+    grain, random = _grain(rgb, known, step), np.random.default_rng(0)
+    plate = rgb.copy()
+    for tile in tiles(whole(rgb.shape[:2])):
+        near, inside = knots(tile, known.shape, step)
+        if not share[near].any():
+            continue
+        own = rgb[tile].astype(np.float32)
+        exact = repeated(known[near], step)[inside][..., None]
+        change = (1 - exact) * (enlarged(filled, step, tile) - own) + grain * _noise(random, tile)
+        plate[tile] = np.clip(own + enlarged(share, step, tile)[..., None] * change + 0.5, 0, 255)
+    return plate
 
 
 def _margin(picture: Rgb | Mask) -> int:
@@ -44,13 +61,21 @@ def _margin(picture: Rgb | Mask) -> int:
     return max(3, round(max(picture.shape[:2]) / 150)) | 1
 
 
-def _grain(rgb: Rgb, known: Mask) -> NDArray[np.float32]:
-    """Noise as strong as that of the known pixels, (H, W, 1): a smooth patch in a grainy picture is seen."""
-    grey = cv2.cvtColor(rgb, cv2.COLOR_RGB2GRAY).astype(np.float32)
-    fine = grey - cv2.GaussianBlur(grey, (0, 0), 1)
-    strength = 1.48 * np.median(np.abs(fine[known > 0]))  # the median does not mind edges
-    noise = np.random.default_rng(0).standard_normal(grey.shape, np.float32)
-    return np.asarray(1.4 * strength * cv2.GaussianBlur(noise, (0, 0), 0.6)[..., None], np.float32)
+def _grain(rgb: Rgb, known: Mask, step: int) -> float:
+    """Deviation of the finest texture of the known pixels."""
+    found = []
+    for tile in tiles(whole(rgb.shape[:2])):
+        grey = cv2.cvtColor(rgb[tile], cv2.COLOR_RGB2GRAY).astype(np.float32)
+        fine = np.abs(grey - cv2.GaussianBlur(grey, (0, 0), 1))
+        near, inside = knots(tile, known.shape, step)
+        found.append(fine[repeated(known[near], step)[inside] > 0][:: step**2])
+    return 1.48 * float(np.median(np.concatenate(found)))  # the median does not mind edges
+
+
+def _noise(random: np.random.Generator, window: Window) -> Mask:
+    """Grain, (h, w, 1): a smooth patch in a grainy picture is seen."""
+    noise = random.standard_normal(extent(window), np.float32)
+    return np.asarray(1.4 * cv2.GaussianBlur(noise, (0, 0), 0.6)[..., None], np.float32)
 
 
 def push_pull(colour: NDArray[np.float32], known: Mask) -> NDArray[np.float32]:
@@ -73,20 +98,39 @@ def push_pull(colour: NDArray[np.float32], known: Mask) -> NDArray[np.float32]:
     return np.asarray(known[..., None] * colour + (1 - known[..., None]) * wide, np.float32)
 
 
-def foreground(rgb: Rgb, matte: Mask, plate: Rgb) -> tuple[Rgb, Rgb]:
+def foreground(rgb: Rgb, matte: Mask, plate: Rgb, step: int = 1) -> tuple[Rgb, Rgb]:
     """The person's own colours, premultiplied, the matte as alpha: (H, W, 4); and the plate to lay it over.
 
-    Chosen so that one over the other gives the picture back: matte * F + (1 - matte) * plate = picture. Where
-    no colour F can do that, over more than an outline (it would stay behind as a ghost), the plate gives way.
+    matte: (H, W) / step. Chosen so that one over the other gives the picture back: matte * F + (1 - matte) *
+    plate = picture. Where no colour F can do that, over more than an outline (it would stay behind as a
+    ghost), the plate gives way.
     """
-    alpha = np.round(255 * matte)[..., None].astype(np.float32)
-    through = 1 - alpha / 255
-    person = np.round(np.clip(rgb - through * plate, 0, alpha))
-    needed = (rgb - person) / np.maximum(through, 1e-3)
-    misses = (np.abs(rgb - person - through * plate) > 1).any(2).astype(np.uint8)
-    areas = cv2.morphologyEx(misses, cv2.MORPH_OPEN, np.ones((3 * _margin(rgb),) * 2, np.uint8))
-    mended = np.where(areas[..., None] > 0, np.clip(needed, 0, 255), plate)
-    return np.dstack([person, alpha]).astype(np.uint8), np.round(mended).astype(np.uint8)
+    person = np.empty((*rgb.shape[:2], 4), np.uint8)
+    misses = np.empty(rgb.shape[:2], bool)
+    for tile in tiles(whole(rgb.shape[:2])):
+        own, behind = rgb[tile], plate[tile]
+        alpha = np.round(255 * enlarged(matte, step, tile))[..., None]
+        shown = (1 - alpha / 255) * behind
+        colour = np.round(np.clip(own - shown, 0, alpha))
+        person[tile] = np.dstack([colour, alpha])
+        misses[tile] = (np.abs(own - colour - shown) > 1).any(2)
+    missed = blocks(misses, step).all((1, 3)).astype(np.uint8)
+    margin = _margin(matte)
+    areas = cv2.morphologyEx(missed, cv2.MORPH_OPEN, np.ones((3 * margin, 3 * margin), np.uint8))
+    soft = cv2.GaussianBlur(areas.astype(np.float32), (0, 0), margin / 2)
+    return person, _mended(rgb, person, plate, np.asarray(soft, np.float32), step)
+
+
+def _mended(rgb: Rgb, person: Rgb, plate: Rgb, share: Mask, step: int) -> Rgb:
+    """The plate, by a share of (H, W) / step as the picture needs it to be behind the person."""
+    mended = plate.copy()
+    for tile in tiles(whole(rgb.shape[:2])):
+        if share[knots(tile, share.shape, step)[0]].any():
+            colour, alpha = person[tile][..., :3].astype(np.float32), person[tile][..., 3:]
+            needed = np.clip((rgb[tile] - colour) / np.maximum(1 - alpha / np.float32(255), 1e-3), 0, 255)
+            change = enlarged(share, step, tile)[..., None] * (needed - plate[tile])
+            mended[tile] = np.round(plate[tile] + change)
+    return mended
 
 
 def lay_over(plate: Rgb, person: Rgb) -> Rgb:

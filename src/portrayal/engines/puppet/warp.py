@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from portrayal.engines.puppet.coarse import blocks, knots, repeated
 from portrayal.engines.puppet.windows import NONE, Window, extent, grown, whole, within
 
 Array = NDArray[np.float32]
@@ -38,9 +39,9 @@ class BackwardMap(NamedTuple):
         """The map of a window of the result, known at every pixel."""
         if self.step == 1:
             return BackwardMap(self.x[window], self.y[window], self.folds[window], 1, extent(window))
-        knots, inside = _knots(window, self.x.shape, self.step)
-        wide = _repeated(self.folds[knots], self.step)
-        x, y = (_widened(values[knots], wide)[inside] for values in (self.x, self.y))
+        near, inside = knots(window, self.x.shape, self.step)
+        wide = repeated(self.folds[near], self.step)
+        x, y = (_widened(values[near], wide)[inside] for values in (self.x, self.y))
         return BackwardMap(x, y, wide[inside], 1, extent(window))
 
     def knots_on(self, mask: NDArray[np.uint8]) -> NDArray[np.uint8]:
@@ -49,9 +50,9 @@ class BackwardMap(NamedTuple):
         x, y = ((values - centre) / self.step for values in (self.x, self.y))
         return np.asarray(cv2.remap(mask, x, y, cv2.INTER_NEAREST, borderMode=cv2.BORDER_REPLICATE), np.uint8)
 
-    def is_set(self, knots: NDArray[np.uint8], window: Window) -> bool:
-        """Whether any of the (h, w) knots about a window of the result is set."""
-        return bool(knots[_knots(window, self.x.shape, self.step)[0]].any())
+    def is_set(self, values: NDArray[np.uint8], window: Window) -> bool:
+        """Whether any of the (h, w) values of the knots about a window of the result is set."""
+        return bool(values[knots(window, self.x.shape, self.step)[0]].any())
 
     def is_folded(self, window: Window) -> bool:
         """Whether there may be folds in a window of the result."""
@@ -129,19 +130,16 @@ class MeshWarp:
 
     def knots_near(self, mask: NDArray[np.bool_]) -> NDArray[np.uint8]:
         """(h, w) 1 at the knots within a few of which a (height, width) mask is set."""
-        rows, columns = (n * self._step for n in self._owner.shape)
-        padded = np.pad(mask, ((0, rows - mask.shape[0]), (0, columns - mask.shape[1])))
-        blocks = padded.reshape(self._owner.shape[0], self._step, self._owner.shape[1], self._step)
-        near = cv2.dilate(blocks.any((1, 3)).astype(np.uint8), np.ones((7, 7), np.uint8))
-        return np.asarray(near, np.uint8)
+        near = blocks(mask, self._step).any((1, 3)).astype(np.uint8)
+        return np.asarray(cv2.dilate(near, np.ones((7, 7), np.uint8)), np.uint8)
 
     def per_triangle(self, values: Array, window: Window | None = None) -> Array:
         """Paint a value over each of the first placed triangles, 0 elsewhere, in a window of the result (all
         of it unless given)."""
         of = np.zeros(len(self._triangles) + 1, np.float32)
         of[: len(values)] = values
-        knots, inside = _knots(window or whole(self._size), self._owner.shape, self._step)
-        return np.asarray(_repeated(of[self._owner[knots]], self._step)[inside], np.float32)
+        near, inside = knots(window or whole(self._size), self._owner.shape, self._step)
+        return np.asarray(repeated(of[self._owner[near]], self._step)[inside], np.float32)
 
     def per_vertex(self, values: Array) -> Array:
         """Spread a (V,) value of 0 or more over the placed mesh, 0 elsewhere: (height, width)."""
@@ -167,25 +165,6 @@ class MeshWarp:
         low, high = corners.min(1)[owner], corners.max(1)[owner]
         x[rows, columns] = np.clip(x[rows, columns], low[:, 0], high[:, 0])
         y[rows, columns] = np.clip(y[rows, columns], low[:, 1], high[:, 1])
-
-
-def _knots(window: Window, shape: tuple[int, ...], step: int) -> tuple[Window, Window]:
-    """The knots, of the `shape` that there are, needed for a window of what they are interpolated to; and
-    where the window is in what these alone are interpolated to."""
-    spans = []
-    for span, count in zip(window, shape, strict=True):
-        first = max(span.start // step - 1, 0)
-        last = min(-(-span.stop // step) + 1, count)
-        spans.append((slice(first, last), slice(span.start - first * step, span.stop - first * step)))
-    (rows, inner_rows), (columns, inner_columns) = spans
-    return (rows, columns), (inner_rows, inner_columns)
-
-
-def _repeated(values: NDArray[Any], step: int) -> NDArray[Any]:
-    if step == 1:
-        return values
-    size = (values.shape[1] * step, values.shape[0] * step)
-    return np.asarray(cv2.resize(values, size, interpolation=cv2.INTER_NEAREST))
 
 
 def _widened(values: Array, folds: NDArray[np.uint8]) -> Array:

@@ -15,8 +15,8 @@ NONE: Window = (slice(0, 0), slice(0, 0))
 TILE = 192
 
 
-def whole(size: Size) -> Window:
-    """All of a picture of `size` (height, width)."""
+def whole(size: tuple[int, ...]) -> Window:
+    """All of a picture of `size` (height, width, ...)."""
     return slice(0, size[0]), slice(0, size[1])
 
 
@@ -25,7 +25,7 @@ def extent(window: Window) -> Size:
     return window[0].stop - window[0].start, window[1].stop - window[1].start
 
 
-def around(points: NDArray[np.float32], size: Size) -> Window:
+def around(points: NDArray[np.float32], size: tuple[int, ...]) -> Window:
     """The part of a picture of `size` (height, width), at least a pixel, that holds (N, 2 or more) points."""
     limit = size[1], size[0]
     low, high = points[:, :2].min(0), points[:, :2].max(0)

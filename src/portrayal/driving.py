@@ -173,6 +173,11 @@ class Driving:
         return self.source.motion(self.name)
 
     @property
+    def face(self) -> FaceChoice:
+        """Which face of its pictures drives."""
+        return getattr(self.source, "face", "largest")
+
+    @property
     def template(self) -> Template | None:
         """The motion template that it is, for LivePortrait to play as it is; None where it is none."""
         return self.source.template if isinstance(self.source, TemplateSource) else None

@@ -67,7 +67,7 @@ class VideoSource:
         self._small = self._video
         if max(self._video.info.width, self._video.info.height) > TRACK_SIZE:
             self._small = VideoReader(path, start=start, end=end, fps=fps, size=TRACK_SIZE)
-        self._face = face
+        self.face = face
         self.fps = self._video.fps
         self.count: int | None = self._video.info.frame_count
 
@@ -86,7 +86,7 @@ class VideoSource:
         return track if track.duration > 0 else None
 
     def motion(self, name: str) -> MotionSource:
-        return tracked(lambda: iter(self._small), self.fps, self._face, name)
+        return tracked(lambda: iter(self._small), self.fps, self.face, name)
 
 
 @dataclass(frozen=True)
@@ -267,7 +267,7 @@ class ImageSource:
         if length is not None and length <= 0:
             raise UsageError(f"there is nothing in {length:g} s")
         self._rgb = read_image(path).rgb
-        self._face = face
+        self.face = face
         self.fps = Fraction(fps or DEFAULT_FPS)
         self.count: int = max(1, round((length or HOLD) * self.fps))
 
@@ -287,7 +287,7 @@ class ImageSource:
         faces = find_faces(self._rgb)
         if not faces:
             raise PortrayalError(f"{name}: no face found in the driving picture")
-        expression = coefficients(choose_face(faces, self._face).pose_free_shape)
+        expression = coefficients(choose_face(faces, self.face).pose_free_shape)
         t = np.clip(np.arange(self.count) / float(self.fps) / EASE_IN, 0, 1)
         ease = (t * t * (3 - 2 * t)).astype(np.float32)
         return Motion.from_coefficients(self.fps, ease[:, None] * expression)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
@@ -25,6 +26,10 @@ from portrayal.track.topology import (
     RIGHT_EYE_TOP,
 )
 
+if TYPE_CHECKING:
+    from portrayal.engines.liveportrait.info import LivePortraitOptions
+    from portrayal.track.face import Face
+
 Rgb = NDArray[np.uint8]
 Array = NDArray[np.float64]
 
@@ -34,6 +39,8 @@ CROP, INPUT = 512, 256
 SOURCE_SCALE, SOURCE_SHIFT = 2.3, (0.0, -0.125)
 #: The same of a driving's crop.
 DRIVING_SCALE, DRIVING_SHIFT = 2.2, (0.0, -0.1)
+#: How much larger a face is than the extent of its eyes' centres and its mouth.
+_BEYOND_POINTS = 2.4
 
 
 @dataclass(frozen=True, eq=False)
@@ -152,6 +159,22 @@ class Square:
         """The square as a picture (size, size, 3), black beyond the edges."""
         matrix = self.matrix(size)[:2].astype(np.float32)
         return np.asarray(cv2.warpAffine(rgb, matrix, (size, size), flags=cv2.INTER_LINEAR), np.uint8)
+
+
+def portrait_square(options: LivePortraitOptions, face: Face | None, size: tuple[int, int]) -> Square:
+    """Where a portrait of `size` (width, height) is cropped: by the points or box given, else by its face,
+    else the largest square in its middle."""
+    scale, shift = options.source_scale, (options.source_x, options.source_y)
+    if options.points is not None:
+        three = np.array([float(v) for v in options.points.split(",")]).reshape(3, 2)
+        return Square.around(Anchors(three, three[:2], three[2]), scale * _BEYOND_POINTS, shift)
+    if options.box is not None:
+        left, top, right, bottom = (float(v) for v in options.box.split(","))
+        side = scale * max(right - left, bottom - top)
+        return Square(((left + right) / 2 + shift[0] * side, (top + bottom) / 2 + shift[1] * side), side)
+    if face is not None and not options.animal:
+        return Square.around(Anchors.of_mesh(face.landmarks), scale, shift)
+    return Square((size[0] / 2, size[1] / 2), min(size))
 
 
 def mean_square(squares: list[Square]) -> Square:

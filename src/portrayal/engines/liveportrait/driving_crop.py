@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
 from dataclasses import replace
-from itertools import chain, islice
 
 import numpy as np
 from numpy.typing import NDArray
 
-from portrayal.engines.liveportrait.crop import DRIVING_SCALE, DRIVING_SHIFT, Anchors, Square, mean_square
+from portrayal.engines.liveportrait.crop import DRIVING_SCALE, DRIVING_SHIFT, Anchors, Square
 from portrayal.engines.liveportrait.keypoints import FaceMotion
 
 Array = NDArray[np.floating]
 
 #: Share of the way to a new place that a following box goes in one frame.
-_PACE = 0.2
+PACE = 0.2
 
 
 def driving_square(
@@ -25,25 +23,13 @@ def driving_square(
     return Square.around(Anchors.of_mesh(landmarks), scale, shift).upright
 
 
-def still(squares: Iterable[Square], ahead: int) -> Iterator[Square]:
-    """The same square for every frame: the mean of the first `ahead` frames'."""
-    stream = iter(squares)
-    first = list(islice(stream, max(ahead, 1)))
-    if not first:
-        return
-    box = mean_square(first)
-    for _ in chain(first, stream):
-        yield box
-
-
-def following(squares: Iterable[Square]) -> Iterator[Square]:
-    """Squares that follow the face softly, so that what they cut does not tremble."""
-    place: Array | None = None
-    for square in squares:
-        target = np.array([*square.centre, square.side])
-        place = target if place is None else place + _PACE * (target - place)
-        x, y, side = (float(v) for v in place)
-        yield Square((x, y), side)
+def followed(place: Square, wanted: Square) -> Square:
+    """The box of the next frame: part of the way to where the face is, so that what it cuts does not
+    tremble.
+    """
+    edges = np.array([*place.centre, place.side])
+    x, y, side = edges + PACE * (np.array([*wanted.centre, wanted.side]) - edges)
+    return Square((float(x), float(y)), float(side))
 
 
 def as_seen_in(motion: FaceMotion, square: Square, base: Square) -> FaceMotion:

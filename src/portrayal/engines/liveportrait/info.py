@@ -35,7 +35,8 @@ def _regions(text: str) -> str:
 
 
 def _box(text: str) -> str:
-    if len(_numbers(text)) != 4:
+    numbers = _numbers(text)
+    if len(numbers) != 4 or numbers[0] >= numbers[2] or numbers[1] >= numbers[3]:
         raise ValueError("a box is left,top,right,bottom in pixels")
     return text
 
@@ -43,16 +44,19 @@ def _box(text: str) -> str:
 def _points(text: str) -> str:
     if len(_numbers(text)) != 6:
         raise ValueError(
-            "three points are x,y,x,y,x,y in pixels: both eyes, the left of the picture first, mouth"
+            "three points are x,y,x,y,x,y in pixels: the eyes, the left of the picture first, mouth"
         )
     return text
 
 
 def _numbers(text: str) -> list[float]:
     try:
-        return [float(part) for part in text.split(",")]
+        numbers = [float(part) for part in text.split(",")]
     except ValueError as error:
         raise ValueError(f"{text!r} is not made of numbers and commas") from error
+    if not all(abs(number) < 1e6 for number in numbers):
+        raise ValueError(f"{text!r} has numbers that are no pixels")
+    return numbers
 
 
 class Transferring(EngineOptions):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -54,12 +55,16 @@ def measure(frames: Iterable[Rgb], choice: FaceChoice = "largest") -> Iterator[M
 
 def to_motion(face: Face, first: HeadPose) -> MotionFrame:
     """A face as motion relative to the pose `first`."""
+    return _to_motion(face, first, coefficients(face.pose_free_shape))
+
+
+def _to_motion(face: Face, first: HeadPose, expression: Array) -> MotionFrame:
     pose = face.pose
     return MotionFrame(
         rotation=pose.angles,
         translation=((pose.pivot - first.pivot)[:2] / first.scale).astype(np.float32),
         scale=pose.scale / first.scale,
-        coefficients=coefficients(face.pose_free_shape),
+        coefficients=expression,
         shape=face.shape,
     )
 
@@ -113,21 +118,29 @@ def steady(frames: Iterable[MotionFrame], strength: float) -> Iterator[MotionFra
     if strength <= 0:
         yield from frames
         return
-    window: deque[MotionFrame] = deque(maxlen=2 * REACH + 1)
-    for frame in _padded(frames):
-        window.append(frame)
+    window: deque[_Placed] = deque(maxlen=2 * REACH + 1)
+    for placed in _padded(frames):
+        window.append(placed)
         if len(window) == window.maxlen:
             yield _weighted(list(window), strength)
 
 
-def _padded(frames: Iterable[MotionFrame]) -> Iterator[MotionFrame]:
+class _Placed(NamedTuple):
+    """A frame and, where it has landmarks, where these are in the picture: (478, 3)."""
+
+    frame: MotionFrame
+    points: Array | None
+
+
+def _padded(frames: Iterable[MotionFrame]) -> Iterator[_Placed]:
     """The frames with the first and the last repeated REACH times before and after."""
-    last: MotionFrame | None = None
+    last: _Placed | None = None
     for frame in frames:
+        placed = _Placed(frame, None if frame.shape is None else _pose(frame).to_picture(frame.shape))
         if last is None:
-            yield from [frame] * REACH
-        yield frame
-        last = frame
+            yield from [placed] * REACH
+        yield placed
+        last = placed
     if last is not None:
         yield from [last] * REACH
 
@@ -138,24 +151,26 @@ NOISE_COEFFICIENT, NOISE_POINT = 0.03, 0.006
 NOISE_HEAD = np.array([0.5, 0.5, 0.5, 0.006, 0.006, 0.006], np.float32)
 
 
-def _weighted(window: list[MotionFrame], strength: float) -> MotionFrame:
+def _weighted(window: list[_Placed], strength: float) -> MotionFrame:
     """The middle frame of the window, smoothed.
 
     Landmarks are smoothed where they are in the picture and taken apart into pose and expression afterwards:
     the noise of a pose and that of the shape seen in this pose cancel each other, apart they would not.
     """
-    centre = window[REACH]
-    values = np.array([f.coefficients for f in window], np.float32)
-    centre = replace(centre, coefficients=_bilateral(values[..., None], NOISE_COEFFICIENT, strength)[:, 0])
-    if any(f.shape is None for f in window):
-        head = np.array([[*f.rotation, *f.translation, f.scale] for f in window], np.float32)
+    centre = window[REACH].frame
+    values = np.array([f.coefficients for f, _ in window], np.float32)
+    expression = _bilateral(values[..., None], NOISE_COEFFICIENT, strength)[:, 0]
+    seen = [points for _, points in window if points is not None]
+    if len(seen) < len(window):
+        head = np.array([[*f.rotation, *f.translation, f.scale] for f, _ in window], np.float32)
         rotation, translation, scale = np.split(
             _bilateral(head[..., None], NOISE_HEAD, strength)[:, 0], [3, 5]
         )
-        return replace(centre, rotation=rotation, translation=translation, scale=float(scale[0]))
-    points = np.array([_pose(f).to_picture(f.shape) for f in window if f.shape is not None])
-    face = Face(_bilateral(points, NOISE_POINT * centre.scale, strength))
-    return replace(to_motion(face, _START), coefficients=centre.coefficients, tracked=centre.tracked)
+        return replace(
+            centre, rotation=rotation, translation=translation, scale=float(scale[0]), coefficients=expression
+        )
+    face = Face(_bilateral(np.array(seen), NOISE_POINT * centre.scale, strength))
+    return replace(_to_motion(face, _START, expression), tracked=centre.tracked)
 
 
 #: The pose of a motion's first frame, in units of its own eye distance.

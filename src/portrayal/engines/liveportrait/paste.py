@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import cache
+from typing import TypeVar
 
 import cv2
 import numpy as np
@@ -12,6 +13,7 @@ from portrayal.engines.liveportrait.crop import CROP, Square
 
 Rgb = NDArray[np.uint8]
 Array = NDArray[np.float32]
+Number = TypeVar("Number", np.uint8, np.float32)
 
 #: Pixels of the crop over which its edge fades out.
 FEATHER = 16
@@ -42,18 +44,24 @@ class Paste:
         self.window = (slice(low[1], high[1]), slice(low[0], high[0]))
         self._matrix = back[:2].astype(np.float32)
         self._matrix[:, 2] = (back[:2, 2] - low).astype(np.float32)
-        self._mask = self._warped(feather(crop))[..., None] if self._extent.all() else None
+        self._seen = bool(self._extent.all())
+        if self._seen:
+            mask = self._warped(feather(crop))
+            self._inside = np.where(mask == 1, 255, 0).astype(np.uint8)
+            self._edge = np.nonzero((mask > 0) & (mask < 1))
+            self._share = mask[self._edge][:, None]
 
     def __call__(self, picture: Rgb, crop: Rgb) -> None:
         """Put `crop` (512, 512, 3) into `picture` (H, W, 3), in place; values are truncated, not rounded."""
-        if self._mask is None:  # the face is beyond the edge
+        if not self._seen:  # the face is beyond the edge
             return
-        face = self._warped(crop)
-        under = picture[self.window]
-        under[:] = np.clip(self._mask * face + (1 - self._mask) * under, 0, 255).astype(np.uint8)
+        face, under = self._warped(crop), picture[self.window]
+        edge = self._share * face[self._edge] + (1 - self._share) * under[self._edge]
+        cv2.copyTo(face, self._inside, under)
+        under[self._edge] = np.clip(edge, 0, 255).astype(np.uint8)
 
-    def _warped(self, image: Rgb | Array) -> Array:
-        """The image as it lies in the window, in the numbers it has, as float32."""
+    def _warped(self, image: NDArray[Number]) -> NDArray[Number]:
+        """The image as it lies in the window."""
         width, height = (int(v) for v in self._extent)
         warped = cv2.warpAffine(image, self._matrix, (width, height), flags=cv2.INTER_LINEAR)
-        return np.asarray(warped, np.float32)
+        return np.asarray(warped, image.dtype)

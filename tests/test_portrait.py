@@ -10,10 +10,11 @@ import pytest
 from matplotlib.cbook import get_sample_data
 from PIL import Image
 
-from portrayal import Portrait, PortrayalError, UsageError
+from portrayal import Driving, Portrait, PortrayalError, UsageError, load_engine
 from portrayal.media.audio import Waveform
 from portrayal.media.image import read_image, write_image
 from portrayal.media.write import write_video
+from portrayal.motion import Motion
 
 HOPPER = Path(str(get_sample_data("grace_hopper.jpg", asfileobj=False)))
 
@@ -114,3 +115,13 @@ def test_files_that_are_no_portrait(tmp_path: Path) -> None:
             Portrait.open(tmp_path / name)
     with pytest.raises(PortrayalError, match="megapixels"):
         Portrait.open(HOPPER, max_pixels=1000)
+
+
+def test_a_portrait_whose_faces_are_not_looked_for_opens_without_any(tmp_path: Path) -> None:
+    picture = tmp_path / "plain.png"
+    write_image(picture, np.full((40, 61, 3), 120, np.uint8))
+    portrait = Portrait.open(picture, face="none")
+    assert portrait.faces == []
+    assert portrait.crop_box() == (0, 0, 60, 40)
+    with pytest.raises(PortrayalError, match="puppet needs a face"):
+        load_engine("puppet").animate(portrait, Driving.from_motion(Motion.from_sliders({"jaw-open": 1})))

@@ -30,7 +30,8 @@ class Portrait:
     """A picture with at least one face.
 
     rgb: (H, W, 3) uint8, the first frame where it is a video. alpha: (H, W) uint8, None where all is opaque.
-    faces: those chosen, from left to right. video: the moving picture itself, where it is one.
+    faces: those chosen, from left to right; none where none was looked for. video: the moving picture
+    itself, where it is one.
     """
 
     rgb: Rgb = field(repr=False)
@@ -45,7 +46,7 @@ class Portrait:
         cls,
         path: str | os.PathLike[str],
         *,
-        face: FaceChoice | Literal["all"] = "largest",
+        face: FaceChoice | Literal["all", "none"] = "largest",
         size: int | None = None,
         start: float | None = None,
         end: float | None = None,
@@ -53,7 +54,8 @@ class Portrait:
     ) -> Portrait:
         """Read a picture or a video.
 
-        face: "largest", "left", "right", a number counted from the left (0 first), or "all". size: longest
+        face: "largest", "left", "right", a number counted from the left (0 first), "all", or "none": do
+        not look for faces (animals, whole figures). size: longest
         side in pixels to work at, the file's own unless given. start, end: the part of a video, in seconds.
         Raises PortrayalError where the file cannot be read, is larger than `max_pixels`, or shows no face.
         """
@@ -74,7 +76,7 @@ class Portrait:
         return cls(rgb, _faces(rgb, face, name), alpha, None, source.stem, source)
 
     @classmethod
-    def from_array(cls, rgb: Rgb, face: FaceChoice | Literal["all"] = "largest") -> Portrait:
+    def from_array(cls, rgb: Rgb, face: FaceChoice | Literal["all", "none"] = "largest") -> Portrait:
         """A portrait from (H, W, 3) uint8 RGB in memory."""
         if rgb.dtype != np.uint8 or rgb.ndim != 3 or rgb.shape[2] != 3:
             raise PortrayalError(f"a portrait is uint8 (H, W, 3), not {rgb.dtype} {rgb.shape}")
@@ -95,9 +97,13 @@ class Portrait:
 
     def crop_box(self, margin: float = 2.2) -> Box:
         """A square around the chosen faces: (left, top, right, bottom) in whole pixels, inside the picture.
+        Without faces it is the picture.
 
         margin: side over the height of the faces. Sides are even, as video codecs want them.
         """
+        if not self.faces:
+            width, height = (side // 2 * 2 for side in self.size)
+            return 0, 0, width, height
         boxes = np.array([face.box for face in self.faces])
         low, high = boxes[:, :2].min(0), boxes[:, 2:].max(0)
         side = min(margin * float((high - low).max()), *self.size)
@@ -124,7 +130,9 @@ def _resized(picture: Rgb, size: int | None) -> Rgb:
     return np.asarray(cv2.resize(picture, wanted, interpolation=how), np.uint8)
 
 
-def _faces(rgb: Rgb, choice: FaceChoice | Literal["all"], name: str) -> list[Face]:
+def _faces(rgb: Rgb, choice: FaceChoice | Literal["all", "none"], name: str) -> list[Face]:
+    if choice == "none":
+        return []
     faces = find_faces(rgb)
     if not faces:
         height, width = rgb.shape[:2]

@@ -87,13 +87,16 @@ def animate(
         source = _spoken(text or "", voice, fps, chosen.seed, start=start, end=end, transcript=transcript)
     else:
         source = open_driving(driving, voice, transcript, start, end, fps, driving_face, chosen.seed)
+    face = face if actor.needs_face(chosen) else "none"
     person = open_portrait(portrait, face, size, max_pixels=max_pixels)
     clip = actor.animate(person, source, chosen)
-    clip = clip.crop(person.crop_box()) if crop else clip
+    clip = clip.crop(person.crop_box()) if crop and clip.size == person.size else clip
     target.write(clip.compare(source) if compare else clip)
 
 
-def open_portrait(path: str, face: FaceChoice | Literal["all"], size: int | None, **others: Any) -> Portrait:
+def open_portrait(
+    path: str, face: FaceChoice | Literal["all", "none"], size: int | None, **others: Any
+) -> Portrait:
     """The portrait; others: start and end of a video, max_pixels, as far as they were given."""
     from portrayal.portrait import Portrait
 

@@ -103,6 +103,7 @@ def edit(
         raise UsageError("--start and --end: go with a script or a portrait that is a video")
     actor = load_engine(engine)
     chosen = actor.options(**others)
+    face = face if actor.needs_face(chosen) else "none"
     if script is not None:
         motion = _scripted(script, values, start, end)
         person = open_portrait(portrait, face, size, max_pixels=max_pixels)
@@ -111,7 +112,7 @@ def edit(
         motion = _held(values, person, fps) if moving or is_picture(path) else _eased(values)
     driving = _driving(motion if fps is None else motion.resample(fps), person, script, start, end)
     clip = actor.animate(person, driving, chosen)
-    clip = clip.crop(person.crop_box()) if crop else clip
+    clip = clip.crop(person.crop_box()) if crop and clip.size == person.size else clip
     target.write(clip.compare(driving) if compare else clip)
 
 

@@ -71,11 +71,14 @@ class Engine(ABC):
         """
         chosen = self.options(options, **overrides)
         self._check(portrait, driving)
-        height, width = portrait.rgb.shape[:2]
+        if not portrait.faces and self.needs_face(chosen):
+            raise PortrayalError(
+                f"{portrait.name}: engine {self.info.name} needs a face, and none was looked for"
+            )
         return Clip(
             lambda: self.render(portrait, driving, chosen),
             driving.fps,
-            size=(width, height),
+            size=self.frame_size(portrait, chosen),
             audio=driving.audio,
             count=driving.count,
             name=portrait.name,
@@ -88,6 +91,14 @@ class Engine(ABC):
 
         options: an instance of :attr:`Options`.
         """
+
+    def needs_face(self, options: Any) -> bool:
+        """Whether a portrait must show a face that the detector finds."""
+        return True
+
+    def frame_size(self, portrait: Portrait, options: Any) -> tuple[int, int]:
+        """(width, height) of the frames: the portrait's own unless an engine says otherwise."""
+        return portrait.size
 
     def options(self, options: EngineOptions | None = None, **overrides: Any) -> EngineOptions:
         """An instance of :attr:`Options`; UsageError in one line where a value is not allowed."""

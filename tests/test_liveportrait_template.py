@@ -139,6 +139,12 @@ def test_other_functions_are_refused_by_name(write: Any, evil: Any, named: str) 
         Template.load(write({**content(), "extra": evil}))
 
 
+def test_what_a_file_asks_for_cannot_paint_the_terminal() -> None:
+    with pytest.raises(Refused) as caught:
+        read_plain(b"\x80\x04X\x05\x00\x00\x00\x1b[31mX\x02\x00\x00\x00a\n\x93.")
+    assert str(caught.value).isprintable()
+
+
 def test_a_known_function_does_not_run_with_what_is_not_its_own() -> None:
     """numpy's own names with arguments that numpy never gives them."""
     for arguments in [(), (1, 2, 3), (b"abc", "f4", (1,), "C"), ("O8", False, True)]:
@@ -220,6 +226,27 @@ def test_lists_in_lists_are_not_unrolled(write: Any) -> None:
     data["motion"][0]["exp"] = endless
     with pytest.raises(PortrayalError, match="is no motion template"):
         Template.load(write(data))
+
+
+def doubled(times: int) -> bytes:
+    """Instructions for a pair of pairs of pairs: two to the power of `times` when written out."""
+    return b"K\x01" + b"".join(b"q%ch%c\x86" % (i, i) for i in range(times))
+
+
+@pytest.mark.parametrize(
+    "use",
+    [
+        b"\x80\x04cnumpy\ndtype\n%b\x85R.",  # as the name of a dtype
+        b"\x80\x04c_codecs\nencode\nX\x01\x00\x00\x00a%b\x86R.",  # as that of an encoding
+        b"\x80\x04%bX\x01\x00\x00\x00a\x93.",  # as that of a module
+        b"\x80\x04}%bK\x01s.",  # as a key
+        b"\x80\x04c_codecs\nencode\nC\x01aX\x06\x00\x00\x00latin1\x86R%b.",
+    ],
+)
+def test_pairs_of_pairs_are_not_written_out(use: bytes) -> None:
+    with pytest.raises(Refused) as caught:
+        read_plain(use % doubled(60))
+    assert len(str(caught.value)) < 200
 
 
 def test_one_frame_repeated_for_ever_is_refused(write: Any) -> None:

@@ -173,9 +173,12 @@ def _stack_global(machine: _Machine, _: Any) -> None:
 
 
 def _named(module: Any, name: Any) -> _Name:
-    known = _KNOWN.get((module, name)) if isinstance(module, str) and isinstance(name, str) else None
+    if not isinstance(module, str) or not isinstance(name, str):
+        raise Refused("it is broken (a name that is no text)")
+    known = _KNOWN.get((module, name))
     if known is None:
-        raise Refused(f"it asks for {str(module)[:40]}.{str(name)[:40]}, which is no plain data")
+        asked = f"{module[:40]}.{name[:40]}".encode("unicode_escape").decode("ascii")
+        raise Refused(f"it asks for {asked}, which is no plain data")
     return _Name(module, known)
 
 
@@ -190,11 +193,13 @@ def _called(name: str, arguments: tuple[Any, ...]) -> Any:
     if name == "array":  # (ndarray, (0,), b"b"): an empty one, to be built
         return _Pending("array")
     if name == "dtype":
-        return _Pending("dtype", str(arguments[0]))
+        if not isinstance(arguments[0], str):
+            raise Refused("it has an array of a compound type")
+        return _Pending("dtype", arguments[0])
     if name == "encode":
         text, coding = arguments
-        if coding != "latin1":
-            raise Refused(f"it asks for the text encoding {str(coding)[:20]!r}")
+        if coding != "latin1" or not isinstance(text, str):
+            raise Refused("it asks for a text encoding")
         return text.encode("latin1")
     if name == "scalar":
         dtype, data = arguments

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
-from typing import Literal
+from typing import ClassVar, Literal
 
 import cv2
 import numpy as np
@@ -34,8 +34,12 @@ class Ran:
 
 
 class BarsOptions(EngineOptions):
+    sliders: ClassVar = ("bar_shift",)
+    edits: ClassVar = ("bar_height", "bar_shift")
+
     bar_height: int = Field(4, ge=1, le=64, description="How high the bar is, in pixels")
     bar_ink: Literal["red", "blue"] = Field("red", description="Its colour")
+    bar_shift: float = Field(0, ge=0, le=1, description="How much longer it is")
 
 
 class Bars(Engine):
@@ -47,7 +51,8 @@ class Bars(Engine):
     def render(self, portrait: Portrait, driving: Driving, options: BarsOptions) -> Iterator[Rgb]:
         for frame in driving.motion:
             rgb = portrait.rgb.copy()
-            length = round(options.strength * frame.coefficients[17] * rgb.shape[1])
+            shift = options.bar_shift + frame.sliders.get("bar_shift", 0)
+            length = round((options.strength * frame.coefficients[17] + shift) * rgb.shape[1])
             rgb[: options.bar_height] = 0
             rgb[: options.bar_height, :length, 0 if options.bar_ink == "red" else 2] = 255
             yield rgb

@@ -174,6 +174,22 @@ def test_sliders_on_a_video_last_as_long_as_it_does(command: Command, media: Pat
     assert video.info.frame_count == 6 and video.info.has_audio
 
 
+def test_an_engines_own_sliders_edit_and_ease(command: Command, media: Path, tmp_path: Path) -> None:
+    ran = command("edit", media / "hopper.png", *FAST, "--bar-shift", 0.4)
+    assert (ran.status, ran.err) == (0, "")
+    assert bar(read_image(tmp_path / "hopper-edit.png").rgb) == pytest.approx(0.4, abs=0.02)
+    assert command("edit", media / "hopper.png", *FAST, "--bar-shift", 0.4, "-o", "o.mp4").status == 0
+    opened = [bar(rgb) for rgb in VideoReader(tmp_path / "o.mp4")]
+    assert opened[0] == pytest.approx(0, abs=0.05) and opened[-1] == pytest.approx(0.4, abs=0.05)
+    (tmp_path / "s.yaml").write_text("{fps: 10, timeline: '1=4:2', motions: {1: {bar-shift: 0.4}}}")
+    script = ("--script", "s.yaml", "--bar-shift", 0.2, "-o", "s.mp4")
+    assert command("edit", media / "hopper.png", *FAST, *script).status == 0
+    opened = [bar(rgb) for rgb in VideoReader(tmp_path / "s.mp4")]
+    assert opened == pytest.approx([0.3, 0.4, 0.5, 0.6, 0.6, 0.6], abs=0.05)
+    ran = command("edit", media / "hopper.png", *FAST, "--bar-shift", 2, "-o", "x.png")
+    assert ran.status == 2 and "--bar-shift: should be less than or equal to 1" in ran.err
+
+
 def test_a_script_edits_over_time_and_sliders_add_to_it(
     command: Command, media: Path, tmp_path: Path
 ) -> None:

@@ -247,6 +247,7 @@ def test_wrong_usage(
     [
         (("nonsense",), 2, "nonsense"),
         (("edit", "hopper.png"), 2, "nothing to change"),
+        (("edit", "hopper.png", "--engine", "bars", "--strength", "2"), 2, "nothing to change"),
         (("edit", "hopper.png", "--pitch", "up"), 2, "--pitch"),
         (("edit", "hopper.png", "--pitch", "5", "--start", "1"), 2, "--start and --end"),
         (

@@ -100,8 +100,7 @@ timeline: |
 @pytest.fixture
 def sliders(monkeypatch: pytest.MonkeyPatch) -> None:
     """As if an engine had the sliders smile and zoom."""
-    for place in ("portrayal.motion_script.slider_names", "portrayal.sliders.slider_names"):
-        monkeypatch.setattr(place, lambda: ("smile", "zoom"))
+    monkeypatch.setattr("portrayal.motion_script.engine_sliders", lambda: ("smile", "zoom"))
 
 
 @pytest.mark.usefixtures("sliders")

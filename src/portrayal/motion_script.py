@@ -36,9 +36,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from portrayal.engines import engine_sliders
 from portrayal.errors import PortrayalError, UsageError
 from portrayal.motion import SHAPE_INDEX, SHAPES, Motion
-from portrayal.sliders import rest_of, slider_names
+from portrayal.sliders import rest_of
 from portrayal.timeline import parse_timeline, play
 
 Array = NDArray[np.float32]
@@ -65,7 +66,7 @@ _NAMES = {_letters(name): name for name in (*SHAPES, *HEAD)}
 
 def channel(name: str) -> str:
     """A shape's name, one of HEAD or a slider's for any spelling; UsageError, with near matches, else."""
-    names = _NAMES | {_letters(slider): slider for slider in slider_names()}
+    names = _NAMES | {_letters(slider): slider for slider in engine_sliders()}
     found = names.get(_letters(str(name)))
     if found is None:
         known = [kebab(n) for n in names.values()]
@@ -240,7 +241,7 @@ def _with(motion: Motion, curves: Mapping[str, Array], *, add: bool) -> Motion:
             places[name][:] = places[name] + curve if add else curve
     _add_gaze(coefficients, curves)
     sliders = dict(motion.sliders)
-    for name in curves.keys() & set(slider_names()):
+    for name in curves.keys() & set(engine_sliders()):
         before = sliders.get(name, np.full(len(motion), rest_of(name), np.float32))
         added = before * curves[name] if rest_of(name) else before + curves[name]
         sliders[name] = added if add else curves[name]

@@ -6,7 +6,6 @@ They travel with a motion. An engine that has them applies them; others leave th
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from functools import cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,14 +20,6 @@ _REST = {"scale": 1.0, "zoom": 1.0}
 def rest_of(name: str) -> float:
     """The value of a slider or channel at which nothing changes."""
     return _REST.get(name, 0.0)
-
-
-@cache
-def slider_names() -> tuple[str, ...]:
-    """Every slider of the engines of this package."""
-    from portrayal.engines import BUILT_IN, engine_options
-
-    return tuple(name for engine in BUILT_IN for name in engine_options(engine).sliders)
 
 
 def as_curves(values: Mapping[str, float]) -> dict[str, Array]:

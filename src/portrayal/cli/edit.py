@@ -103,6 +103,9 @@ def edit(
         raise UsageError("--start and --end: go with a script or a portrait that is a video")
     actor = load_engine(engine)
     chosen = actor.options(**others)
+    own = {name: getattr(chosen, name) for name in chosen.sliders if name in others}
+    values |= own  # they move over time, too
+    chosen = actor.options(**{name: value for name, value in others.items() if name not in own})
     face = face if actor.needs_face(chosen) else "none"
     if script is not None:
         motion = _scripted(script, values, start, end)

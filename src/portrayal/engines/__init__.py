@@ -65,6 +65,11 @@ def engine_options(name: str) -> type[EngineOptions]:
     return engine_class(name).Options
 
 
+def engine_sliders() -> tuple[str, ...]:
+    """The sliders that engines have of their own; of those built in and those registered."""
+    return tuple(slider for name in (*BUILT_IN, *_registered) for slider in engine_options(name).sliders)
+
+
 def load_engine(name: str, **settings: Any) -> Engine:
     """A new engine by name. settings: what its class takes, such as a device or a folder of weights."""
     return engine_class(name)(**settings)

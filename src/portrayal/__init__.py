@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from portrayal.engines import load_engine as load_engine
     from portrayal.engines import register_engine as register_engine
     from portrayal.engines.engine import Engine as Engine
-    from portrayal.engines.engine import EngineOptions as EngineOptions
     from portrayal.engines.info import EngineInfo as EngineInfo
+    from portrayal.engines.options import EngineOptions as EngineOptions
     from portrayal.errors import PortrayalError as PortrayalError
     from portrayal.errors import UsageError as UsageError
     from portrayal.motion import Motion as Motion
@@ -34,7 +34,7 @@ _HOME = {
     "Driving": "portrayal.driving",
     "Engine": "portrayal.engines.engine",
     "EngineInfo": "portrayal.engines.info",
-    "EngineOptions": "portrayal.engines.engine",
+    "EngineOptions": "portrayal.engines.options",
     "Motion": "portrayal.motion",
     "MotionFrame": "portrayal.motion",
     "Portrait": "portrayal.portrait",

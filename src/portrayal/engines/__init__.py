@@ -15,7 +15,8 @@ from portrayal.engines.info import EngineInfo
 from portrayal.errors import PortrayalError
 
 if TYPE_CHECKING:
-    from portrayal.engines.engine import Engine, EngineOptions
+    from portrayal.engines.engine import Engine
+    from portrayal.engines.options import EngineOptions
 
 #: Engines of this package and their classes. Engine x lives in the package portrayal.engines.x: its card,
 #: `INFO`, and its options, `OPTIONS`, in the light module `info`, its class in the module `engine`.

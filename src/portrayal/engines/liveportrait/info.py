@@ -6,8 +6,8 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import AfterValidator, Field
 
-from portrayal.engines.engine import EngineOptions
 from portrayal.engines.info import EngineInfo
+from portrayal.engines.options import EngineOptions
 
 INFO = EngineInfo(
     name="liveportrait",

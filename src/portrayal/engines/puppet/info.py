@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from portrayal.engines.engine import EngineOptions
 from portrayal.engines.info import EngineInfo
+from portrayal.engines.options import EngineOptions
 
 INFO = EngineInfo(
     name="puppet",

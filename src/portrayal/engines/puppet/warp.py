@@ -161,8 +161,8 @@ class MeshWarp:
         """Keep what thin triangles paint within their source, in place: read a pixel beside such a triangle,
         as its painted edge is, its steep map points anywhere."""
         rows, columns = np.nonzero(self._thin.take(self._owner))
-        owner = self._owner[rows, columns]
-        low, high = corners.min(1)[owner], corners.max(1)[owner]
+        sources = corners[self._owner[rows, columns]]
+        low, high = sources.min(1), sources.max(1)
         x[rows, columns] = np.clip(x[rows, columns], low[:, 0], high[:, 0])
         y[rows, columns] = np.clip(y[rows, columns], low[:, 1], high[:, 1])
 

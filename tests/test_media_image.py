@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import io
 import struct
+import sys
 import wave
 import zlib
 from fractions import Fraction
 from pathlib import Path
+from types import SimpleNamespace
+from typing import BinaryIO
 
 import av
 import cv2
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageCms
+from PIL.PngImagePlugin import PngImageFile
 
 from media_samples import NAMES, Rgb, centres, count_to, encode, numbered, patches, tone
 from portrayal.errors import PortrayalError, UsageError
@@ -71,6 +76,92 @@ def test_grey_pictures_have_three_equal_channels(tmp_path: Path, mode: str) -> N
     assert rgb.shape == (8, 256, 3) and (rgb == rgb[..., :1]).all()
     expected = np.where(ramp > 127, 255, 0) if mode == "1" else ramp
     assert np.abs(rgb[..., 0].astype(int) - expected).max() == 0
+
+
+def wide_profile() -> bytes:
+    """An ICC profile of linear light in BT.2020's primaries, made by hand (ICC.1:2010, three-component matrix
+    profile, primaries adapted to D50)."""
+
+    def fixed(*values: float) -> bytes:
+        return b"".join(struct.pack(">i", round(value * 65536)) for value in values)
+
+    text = b"desc" + bytes(4) + struct.pack(">I", 5) + b"wide\0" + bytes(78)
+    tags = {
+        b"desc": text,
+        b"wtpt": b"XYZ " + bytes(4) + fixed(0.9642, 1.0, 0.8249),
+        b"rXYZ": b"XYZ " + bytes(4) + fixed(0.6734, 0.2790, -0.0019),
+        b"gXYZ": b"XYZ " + bytes(4) + fixed(0.1656, 0.6753, 0.0299),
+        b"bXYZ": b"XYZ " + bytes(4) + fixed(0.1251, 0.0456, 0.7969),
+    }
+    tags |= {name: b"curv" + bytes(4) + struct.pack(">I", 0) for name in (b"rTRC", b"gTRC", b"bTRC")}
+    at, table, body = 128 + 4 + 12 * len(tags), b"", b""
+    for name, data in tags.items():
+        data += bytes(-len(data) % 4)
+        table += name + struct.pack(">II", at + len(body), len(data))
+        body += data
+    head = struct.pack(">I4sI4s4s4s", at + len(body), b"", 0x02100000, b"mntr", b"RGB ", b"XYZ ")
+    head += bytes(12) + b"acsp" + bytes(28) + fixed(0.9642, 1.0, 0.8249)
+    return head.ljust(128, b"\0") + struct.pack(">I", len(tags)) + table + body
+
+
+@pytest.mark.parametrize("mode", ["RGB", "RGBA"])
+def test_pictures_with_a_profile_are_shown_in_srgb(tmp_path: Path, mode: str) -> None:
+    shown = np.array([[(128, 128, 128), (200, 120, 90), (255, 255, 255), (90, 140, 200)]], np.uint8)
+    code = shown / 255
+    light = np.where(code <= 0.04045, code / 12.92, ((code + 0.055) / 1.055) ** 2.4)
+    to_wide = np.array([[0.6274, 0.3293, 0.0433], [0.0691, 0.9195, 0.0114], [0.0164, 0.0880, 0.8956]])
+    coded = np.round(255 * light @ to_wide.T).astype(np.uint8)
+    image = Image.fromarray(coded).convert(mode)
+    if mode == "RGBA":
+        image.putalpha(100)
+    image.save(tmp_path / "a.png", icc_profile=wide_profile())
+    picture = read_image(tmp_path / "a.png")
+    assert np.abs(picture.rgb.astype(int) - shown).max() <= 4
+    assert (picture.alpha is None) == (mode == "RGB") and (mode == "RGB" or (picture.alpha == 100).all())
+    image.save(tmp_path / "b.png")
+    assert np.array_equal(read_image(tmp_path / "b.png").rgb, coded)
+
+
+@pytest.mark.parametrize("profile", [b"nothing", "sRGB", "LAB"])
+def test_profiles_that_change_nothing_change_nothing(tmp_path: Path, profile: bytes | str) -> None:
+    if isinstance(profile, str):
+        profile = ImageCms.ImageCmsProfile(ImageCms.createProfile(profile)).tobytes()
+    Image.fromarray(patches()).save(tmp_path / "a.png", icc_profile=profile)
+    assert np.array_equal(read_image(tmp_path / "a.png").rgb, patches())
+
+
+def test_a_heic_picture_says_what_it_needs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "IMG_0001.HEIC"
+    path.write_bytes(struct.pack(">I", 24) + b"ftypheic" + bytes(4) + b"mif1heic" + bytes(64))
+    monkeypatch.setitem(sys.modules, "pillow_heif", None)
+    for read in (read_image, sniff):
+        with pytest.raises(PortrayalError, match="pip install pillow-heif") as error:
+            read(path)
+        assert "IMG_0001.HEIC" in str(error.value)
+
+
+def test_a_heic_picture_is_read_where_the_package_is_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "a.heic"
+    Image.fromarray(patches()).save(path, "PNG")
+    path.write_bytes(struct.pack(">I", 16) + b"ftypheic" + bytes(4) + path.read_bytes())
+
+    class Heif(PngImageFile):  # stands for the package's: the same picture, behind a header of 16 bytes
+        format = "HEIF"
+
+        def __init__(self, file: BinaryIO, name: str) -> None:
+            file.seek(16)
+            super().__init__(io.BytesIO(file.read()))
+
+    def register() -> None:
+        Image.register_open("HEIF", Heif, lambda head: head[4:12] == b"ftypheic")
+
+    monkeypatch.setattr(Image, "OPEN", dict(Image.OPEN))
+    monkeypatch.setattr(Image, "ID", list(Image.ID))
+    monkeypatch.setitem(sys.modules, "pillow_heif", SimpleNamespace(register_heif_opener=register))
+    assert sniff(path) == "image"
+    assert np.array_equal(read_image(path).rgb, patches())
 
 
 @pytest.mark.parametrize("suffix", ["png", "tiff"])

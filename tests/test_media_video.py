@@ -17,6 +17,7 @@ from media_samples import (
     centres,
     count_to,
     encode,
+    encode_hdr,
     number_of,
     numbered,
     numbers,
@@ -167,6 +168,31 @@ def test_colours_are_right_at_any_depth_matrix_and_range(
     )  # fmt: skip
     got = next(iter(VideoReader(path)))
     assert np.abs(centres(got) - centres(patches())).max() <= 3
+
+
+def linear(rgb: np.ndarray) -> np.ndarray:
+    code = rgb / 255
+    return np.where(code <= 0.04045, code / 12.92, ((code + 0.055) / 1.055) ** 2.4)
+
+
+@pytest.mark.parametrize(("transfer", "primaries"), [(16, 9), (18, 9), (16, 12), (1, 9), (1, 12)])
+def test_high_dynamic_range_and_wide_gamut_become_plain_colours(
+    tmp_path: Path, transfer: int, primaries: int
+) -> None:
+    shown = patches(96, 128)
+    shown = np.round(255 * (np.maximum(linear(shown), 0) * 0.7) ** (1 / 2.2)).astype(np.uint8)
+    path = encode_hdr(tmp_path / "a.mp4", transfer, primaries, linear(shown))
+    got = next(iter(VideoReader(path)))
+    assert np.abs(centres(got) - centres(shown)).max() <= 6
+
+
+def test_highlights_are_rolled_off_and_not_cut(tmp_path: Path) -> None:
+    levels = np.array([0.5, 0.8, 1.0, 2.0, 3.0, 4.5])
+    light = np.repeat(np.repeat(levels, 16)[None, :, None], 48, 0) * np.ones(3)
+    got = next(iter(VideoReader(encode_hdr(tmp_path / "a.mp4", 16, 9, light))))[24, 8::16].mean(1)
+    assert got[0] == pytest.approx(188, abs=2)  # below: as it is
+    assert 235 < got[2] < 248  # paper is nearly white
+    assert (np.diff(got) > 0.5).all() and got[-1] <= 255
 
 
 def pictures(count: int) -> list[Image.Image]:

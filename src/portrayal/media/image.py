@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import io
 import os
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -53,7 +55,7 @@ def read_image(path: str | os.PathLike[str], *, max_pixels: int = MAX_PIXELS) ->
     with check_source(path).open("rb") as file:
         image = open_header(file)
         if image is None:
-            raise PortrayalError(f"{shown(path)}: {_unsupported(file)}")
+            raise PortrayalError(f"{shown(path)}: {unsupported(file)}")
         _check_size(image.size, path, max_pixels)
         try:
             with _any_size():
@@ -67,17 +69,36 @@ def read_image(path: str | os.PathLike[str], *, max_pixels: int = MAX_PIXELS) ->
 def open_header(file: BinaryIO) -> Image.Image | None:
     """The picture in an open file, not yet decoded; None where it is no picture that is read."""
     Image.init()
+    known = [kind for kind in READ if kind in Image.OPEN]
+    if is_heic(file) and _reads_heic():
+        known.append("HEIF")
     with _any_size():
         try:
-            return Image.open(file, formats=[kind for kind in READ if kind in Image.OPEN])
+            return Image.open(file, formats=known)
         except (UnidentifiedImageError, OSError, ValueError, SyntaxError, EOFError):
             return None
 
 
-def _unsupported(file: BinaryIO) -> str:
+def is_heic(file: BinaryIO) -> bool:
     file.seek(4)
-    if file.read(8) in (b"ftypheic", b"ftypheix", b"ftypmif1", b"ftyphevc", b"ftypmsf1"):
-        return "HEIC pictures cannot be read; save it as JPEG or PNG"
+    brand = file.read(8)
+    file.seek(0)
+    return brand in (b"ftypheic", b"ftypheix", b"ftypmif1", b"ftyphevc", b"ftypmsf1")
+
+
+def _reads_heic() -> bool:
+    """Whether the package is there that teaches Pillow to."""
+    try:
+        import_module("pillow_heif").register_heif_opener()
+    except ImportError:
+        return False
+    return True
+
+
+def unsupported(file: BinaryIO) -> str:
+    """Why an open file is no picture that is read."""
+    if is_heic(file):
+        return "to read HEIC pictures, pip install pillow-heif (or save it as JPEG or PNG)"
     return "not a picture that can be read"
 
 
@@ -104,7 +125,8 @@ def _check_size(size: tuple[int, int], path: str | os.PathLike[str], max_pixels:
 
 
 def picture_of(image: Image.Image) -> Picture:
-    """A decoded Pillow image of any mode as uint8 RGB and alpha."""
+    """A decoded Pillow image of any mode as uint8 sRGB and alpha."""
+    image = _as_srgb(image)
     if image.mode.startswith("I"):
         grey = (np.asarray(image).astype(np.int64).clip(0, 65535) * 255 + 32767) // 65535
         return Picture(np.repeat(grey.astype(np.uint8)[..., None], 3, axis=2))
@@ -114,6 +136,24 @@ def picture_of(image: Image.Image) -> Picture:
         opaque = bool((alpha == 255).all())
         return Picture(np.ascontiguousarray(rgba[..., :3]), None if opaque else np.ascontiguousarray(alpha))
     return Picture(np.array(image if image.mode == "RGB" else image.convert("RGB")))
+
+
+def _as_srgb(image: Image.Image) -> Image.Image:
+    """The image in sRGB where an ICC profile says that its colours are others (a phone's Display P3, Adobe
+    RGB, a press's CMYK); as it is where it has none, or one that does not fit it."""
+    profile = image.info.get("icc_profile")
+    if not profile or image.mode not in ("L", "RGB", "RGBA", "RGBX", "CMYK", "LAB"):
+        return image
+    from PIL import ImageCms
+
+    try:
+        own = ImageCms.ImageCmsProfile(io.BytesIO(profile))
+        if "srgb" in ImageCms.getProfileDescription(own).lower():
+            return image
+        mode = "RGBA" if image.mode == "RGBA" else "RGB"
+        return ImageCms.profileToProfile(image, own, ImageCms.createProfile("sRGB"), outputMode=mode) or image
+    except (ImageCms.PyCMSError, OSError):
+        return image
 
 
 def write_image(

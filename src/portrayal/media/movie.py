@@ -23,6 +23,7 @@ from portrayal.media.container import (
     stream_start,
 )
 from portrayal.media.files import shown
+from portrayal.media.gamut import Coding, plain
 from portrayal.media.rates import RGB, TimedFrame, even_rate, stream_rate
 
 #: Exact conversion: without these, swscale's short cut is off by three levels on average.
@@ -101,15 +102,17 @@ class Movie:
         turns, mirrored = self._turns, self._mirrored
 
         def convert(frame: Any) -> RGB:
+            coding = Coding.of(frame)
             rgb: Any = scaler.reformat(
                 frame,
                 width,
                 height,
-                "rgb24",
+                "rgb24" if coding.is_plain else "gbrp16le",  # into rgb48le swscale loses green
                 src_colorspace=_matrix(frame),
                 interpolation=_interpolation(frame, width) | EXACT,
                 threads=1,
             ).to_ndarray()
+            rgb = rgb if coding.is_plain else plain(rgb, coding)
             rgb = np.fliplr(rgb) if mirrored else rgb
             return np.ascontiguousarray(np.rot90(rgb, turns))
 

@@ -9,7 +9,7 @@ from typing import Literal
 from portrayal.errors import PortrayalError
 from portrayal.media.container import is_still, open_container, picture_stream, sound_stream
 from portrayal.media.files import check_source, is_folder, shown
-from portrayal.media.image import open_header
+from portrayal.media.image import is_heic, open_header, unsupported
 from portrayal.media.pictures import in_folder, is_pattern, numbered
 
 _ANIMATED = ("GIF", "WEBP", "PNG", "AVIF")
@@ -31,6 +31,8 @@ def sniff(path: str | os.PathLike[str]) -> Literal["image", "video", "audio"]:
         if image is not None:
             moves = image.format in _ANIMATED and getattr(image, "n_frames", 1) > 1
             return "video" if moves else "image"
+        if is_heic(file):
+            raise PortrayalError(f"{shown(path)}: {unsupported(file)}")
     with open_container(path) as container:
         if is_still(container):  # by its name only, or of a kind that read_image does not know
             raise PortrayalError(f"{shown(path)}: not a video, sound or picture that can be read")

@@ -258,3 +258,12 @@ def test_wrong_spans_and_files_without_sound(tmp_path: Path) -> None:
     (tmp_path / "cut.wav").write_bytes(file.getvalue())
     with pytest.raises(PortrayalError, match=r"cut\.wav: "):
         AudioTrack(tmp_path / "cut.wav")
+
+
+@pytest.mark.parametrize("shape", [(5000,), (5000, 2)])
+def test_sound_in_memory_may_be_sixteen_bit(shape: tuple[int, ...]) -> None:
+    whole = np.random.default_rng(0).integers(-32768, 32767, shape).astype(np.int16)
+    found = np.concatenate(list(Waveform(whole, 8000).blocks()))
+    expected = whole.reshape(5000, -1).astype(np.float32) / 32768
+    assert found.dtype == np.float32 and np.array_equal(found, expected)
+    assert np.array_equal(Waveform(whole, 8000).samples(8000), Waveform(expected, 8000).samples(8000))

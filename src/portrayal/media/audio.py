@@ -60,9 +60,9 @@ class Audio(Protocol):
 
 @dataclass(frozen=True)
 class Waveform:
-    """Sound in memory. data: float32 (n,) or (n, channels) in [-1, 1]; rate in Hz."""
+    """Sound in memory. data: (n,) or (n, channels), float32 in [-1, 1] or int16; rate in Hz."""
 
-    data: Samples
+    data: Samples | NDArray[np.int16]
     rate: int
 
     def __post_init__(self) -> None:
@@ -79,8 +79,9 @@ class Waveform:
 
     def blocks(self, rate: int | None = None, mono: bool = False) -> Iterator[Samples]:
         """See :class:`Audio`."""
-        data = self.data.reshape(len(self.data), self.channels).astype(np.float32, copy=False)
-        blocks = (data[i : i + _BLOCK] for i in range(0, len(data), _BLOCK))
+        data = self.data.reshape(len(self.data), self.channels)
+        full = np.float32(32768 if data.dtype == np.int16 else 1)
+        blocks = (data[i : i + _BLOCK].astype(np.float32) / full for i in range(0, len(data), _BLOCK))
         return _resampled(_mixed(blocks) if mono else blocks, self.rate, rate or self.rate)
 
     def samples(self, rate: int = 16000) -> Samples:

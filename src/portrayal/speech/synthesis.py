@@ -94,8 +94,7 @@ class Espeak:
         if not hertz:
             raise PortrayalError("espeak-ng ended without a word; is the package espeakng-loader damaged?")
         lead = round(_LEAD * hertz)
-        spoken = np.frombuffer(bytes(sound), "<i2").astype(np.float32) / 32768
-        samples = np.pad(spoken, (lead, 0))
+        samples = np.pad(np.frombuffer(sound, "<i2"), (lead, 0))
         phones = timed((((sample + lead) / hertz, ipa) for sample, ipa in events), len(samples) / hertz)
         return Speech(Waveform(samples, hertz), phones)
 

@@ -56,6 +56,23 @@ def test_an_affine_motion_of_the_mesh_is_an_affine_warp_of_the_picture(factor: i
     assert not found.folds[middle].any()
 
 
+@pytest.mark.parametrize("side", [600, 4000])
+def test_edges_within_the_mesh_are_known_to_a_few_pixels_at_any_size(side: int) -> None:
+    square = np.array([[0.2, 0.2], [0.8, 0.2], [0.8, 0.8], [0.2, 0.8]], np.float32) * side
+    triangles = np.array([[0, 1, 2], [0, 2, 3], [4, 5, 6], [4, 6, 7]], np.int32)
+    turn = cv2.getRotationMatrix2D((side / 2, side / 2), 7, 0.5)
+    near = square @ turn[:, :2].T + turn[:, 2]
+    depths = np.repeat([5.0, -5.0], 4)[:, None]
+    warp = MeshWarp(triangles, (side, side))
+    warp.place(np.hstack([np.concatenate([square, near]), depths]).astype(np.float32))
+    away = np.concatenate([square, near + 10 * side]).astype(np.float32)
+    for row in np.linspace(0.4, 0.6, 9) * side:
+        window = (slice(int(row), int(row) + 1), slice(0, side // 2))
+        edge = int(np.argmax(warp.back_to(away).part(window).x[0] > 5 * side))
+        share = (row - near[0, 1]) / (near[3, 1] - near[0, 1])
+        assert edge == pytest.approx(near[0, 0] + share * (near[3, 0] - near[0, 0]), abs=4)
+
+
 def test_a_warp_in_tiles_is_the_warp_of_the_whole() -> None:
     size = (700, 900)
     rng = np.random.default_rng(2)

@@ -14,8 +14,9 @@ from portrayal.engines.puppet.windows import NONE, Window, extent, grown, whole,
 Array = NDArray[np.float32]
 Indices = NDArray[np.int32]
 
-#: The map is rasterised at about this many pixels along its longer side and interpolated to full size.
-MAP_SIZE = 320
+#: The map is rasterised at about this many pixels along its longer side and interpolated to full size; it is
+#: made larger where its folds would be known to more pixels than that: they would be seen as stairs.
+MAP_SIZE, COARSEST = 320, 4
 #: Triangles lower than this many pixels of the map are kept within their source.
 THIN = 2.0
 #: A coordinate that is in no picture.
@@ -92,7 +93,7 @@ class MeshWarp:
     def __init__(self, triangles: Indices, size: tuple[int, int]) -> None:
         self._triangles = triangles
         self._size = size
-        self._step = max(1, round(max(size) / MAP_SIZE))
+        self._step = int(np.clip(round(max(size) / MAP_SIZE), 1, COARSEST))
         rows, columns = (-(-n // self._step) for n in size)
         centre = (self._step - 1) / 2
         self._x = (np.arange(columns, dtype=np.float32) * self._step + centre)[None, :]

@@ -128,3 +128,14 @@ def test_a_producer_whose_cleaning_up_fails_is_heard() -> None:
 
     with pytest.raises(OSError, match="cannot close"):
         list(prefetch(Faulty()))
+
+
+class Unready:
+    def __iter__(self) -> Iterator[int]:
+        raise KeyError("not to be started")
+
+
+def test_what_cannot_be_started_says_so() -> None:
+    with pytest.raises(KeyError, match="not to be started"):
+        next(prefetch(Unready()))
+    assert until(lambda: not workers())

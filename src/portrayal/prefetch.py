@@ -22,8 +22,8 @@ def prefetch(items: Iterable[T], depth: int = 8) -> Iterator[T]:
     failure: list[BaseException] = []
 
     def produce() -> None:
-        source = iter(items)
         try:
+            source = iter(items)
             try:
                 all(_put(ready, item, stop) for item in source)
             finally:

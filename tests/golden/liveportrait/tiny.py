@@ -37,13 +37,17 @@ def plain_networks(seed: int = 0, tame: bool = True) -> dict[str, nn.Module]:
 
 def write_pth(folder: Path, networks: dict[str, nn.Module], base: str = BASE) -> None:
     """The five files of KwaiVGI/LivePortrait."""
-    for name in set(networks) - set(PARTS.values()):
+    write_states(folder, {name: network.state_dict() for name, network in networks.items()}, base)
+
+
+def write_states(folder: Path, states: dict[str, dict[str, torch.Tensor]], base: str = BASE) -> None:
+    """The same for what the networks hold."""
+    for name in set(states) - set(PARTS.values()):
         path = folder / base / f"{name}.pth"
         path.parent.mkdir(parents=True, exist_ok=True)
-        torch.save(networks[name].state_dict(), path)
+        torch.save(states[name], path)
     small = {
-        part: {f"module.{key}": value for key, value in networks[name].state_dict().items()}
-        for part, name in PARTS.items()
+        part: {f"module.{key}": value for key, value in states[name].items()} for part, name in PARTS.items()
     }
     (folder / SMALL).parent.mkdir(parents=True, exist_ok=True)
     torch.save(small, folder / SMALL)

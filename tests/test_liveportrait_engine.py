@@ -167,13 +167,13 @@ def test_sliders_at_rest_leave_the_keypoints_alone(hopper: Portrait, weights: Pa
     assert changed(smiling, still).any()
 
 
-def test_editing_by_the_engines_own_sliders(
-    command: Callable[..., Ran], media: Path, weights: Path
-) -> None:
+def test_editing_by_the_engines_own_sliders(command: Callable[..., Ran], media: Path, weights: Path) -> None:
     edit = ("edit", media / "hopper.png", "--engine", "liveportrait", "--weights", weights)
     assert command(*edit, "--smile", "1", "--aaa", "60", "-o", "a.png").status == 0
     assert command(*edit, "--yaw", "15", "-o", "b.png").status == 0
-    assert command(*edit, "--sample", media / "hopper.png", "--sample-part", "mouth", "-o", "c.png").status == 0
+    assert (
+        command(*edit, "--sample", media / "hopper.png", "--sample-part", "mouth", "-o", "c.png").status == 0
+    )
     pictures = [read_image(Path(name)).rgb for name in ("a.png", "b.png", "c.png")]
     assert changed(pictures[0], pictures[1]).any() and changed(pictures[1], pictures[2]).any()
     nothing = command(*edit, "-o", "d.png")

@@ -48,7 +48,7 @@ def device(name: str) -> torch.device:
 
 
 class Inference:
-    """See :class:`.heads.Networks`. Warp and generator run in `dtype`, all that makes keypoints in float32."""
+    """See :class:`.heads.Networks`. Warp and generator run in `dtype`, what makes keypoints in float32."""
 
     def __init__(
         self, checkpoint: Checkpoint, place: torch.device, dtype: torch.dtype, *, compiled: bool = False

@@ -274,3 +274,17 @@ def test_what_overflows_in_half_precision_is_done_again(weights: Path) -> None:
     assert np.array_equal(again, wanted)
     assert np.array_equal(half.render(source, own.keypoints), wanted)
     assert half._drawing.calls == 3  # in fp32 at once from then on
+
+
+def test_what_it_tracked_drives_it_again(
+    command: Callable[..., Ran], media: Path, hopper: Portrait, weights: Path
+) -> None:
+    ran = command("track", media / "talk.mp4", "--engine", "liveportrait", "--weights", weights, "-o", "t.npz")
+    assert (ran.status, ran.out.strip()) == (0, "t.npz")
+    template = Driving.open("t.npz")
+    assert template.kind == "template" and template.fps == 12
+    first = frames(hopper, Driving.open(media / "talk.mp4"), weights)
+    again = frames(hopper, template, weights)
+    for a, b in zip(first, again, strict=True):
+        assert np.abs(a.astype(int) - b).max() <= 1
+    assert command("track", media / "talk.mp4", "--engine", "liveportrait", "-o", "t.csv").status != 0

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from portrayal.cli import options as o
+from portrayal.cli.flags import DEFAULT_ENGINE, engine_flags, given, with_flags
 from portrayal.cli.result import progress, say_path, stem, target_path
 from portrayal.errors import PortrayalError, UsageError
 
 
 def command(arguments: list[str]) -> Callable[..., object]:
-    """The command."""
-    return track
+    """The command with the options of the engine that `arguments` name."""
+    return with_flags(track, engine_flags(arguments))
 
 
 def track(
@@ -29,7 +30,8 @@ def track(
             "-o",
             metavar="FILE",
             rich_help_panel="Result",
-            help=".npz (everything) or .csv (Live Link Face). DRIVING.npz in this folder unless given.",
+            help=".npz (everything) or .csv (Live Link Face). DRIVING.npz in this folder unless given; "
+            "of the engine liveportrait a motion template (.npz).",
         ),
     ] = None,
     start: o.Start = None,
@@ -37,31 +39,28 @@ def track(
     fps: o.Fps = None,
     face: o.OneFace = "largest",
     transcript: o.Transcript = None,
-    smooth: Annotated[
-        float, typer.Option(min=0, max=1, help="Smoothing: 0 none, 1 strong.", rich_help_panel="Result")
-    ] = 0.5,
-    seed: Annotated[int, typer.Option(min=0, help="Of the acting to a voice.", rich_help_panel="Result")] = 0,
+    engine: o.Engine = DEFAULT_ENGINE,
     overwrite: o.Overwrite = False,
     quiet: o.Quiet = False,
     debug: o.Debug = False,
+    **flags: Any,
 ) -> None:
-    """Measure the motion and save it."""
+    """Measure the motion, as the engine plays it, and save it."""
     from portrayal.cli.animate import open_driving
+    from portrayal.engines import load_engine
     from portrayal.media.atomic import check_target
     from portrayal.media.files import shown
-    from portrayal.motion import Motion
 
     path = target_path(output, f"{stem(driving)}.npz")
     if not path.lower().endswith((".npz", ".csv")):
         raise UsageError(f"{shown(path)}: motion is written as .npz or .csv")
     target = check_target(path, overwrite)
-    source = open_driving(driving, None, transcript, start, end, fps, face, seed)
+    actor = load_engine(engine)
+    chosen = actor.options(**given(flags))
+    source = open_driving(driving, None, transcript, start, end, fps, face, chosen.seed)
     if source.path is not None and target.exists() and target.samefile(source.path):
         raise PortrayalError(f"{shown(path)}: is read here; write to another file")
-    frames = []
     with progress(source.count, quiet=quiet) as step:
-        for frame in source.smoothed(smooth):
-            frames.append(frame)
-            step(len(frames))
-    Motion.from_frames(source.fps, frames).save(path, overwrite)
+        recorded = actor.track(source, chosen, step)
+    recorded.save(path, overwrite)
     say_path(path)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import os
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,12 +16,20 @@ from portrayal.clip import Clip
 from portrayal.engines.info import EngineInfo
 from portrayal.engines.options import EngineOptions
 from portrayal.errors import PortrayalError, UsageError
+from portrayal.motion import Motion
 
 if TYPE_CHECKING:
     from portrayal.driving import Driving
     from portrayal.portrait import Portrait
 
 Rgb = NDArray[np.uint8]
+
+
+class Recorded(Protocol):
+    """A driving that was measured: a :class:`Motion`, or what an engine has in its place."""
+
+    def save(self, path: str | os.PathLike[str], overwrite: bool = False) -> None:
+        """Write it; whole or not at all."""
 
 
 class Engine(ABC):
@@ -63,6 +72,25 @@ class Engine(ABC):
 
         options: an instance of :attr:`Options`.
         """
+
+    def track(
+        self,
+        driving: Driving,
+        options: EngineOptions | None = None,
+        progress: Callable[[int], object] | None = None,
+        **overrides: Any,
+    ) -> Recorded:
+        """The driving as this engine plays it, to be saved and to drive it again.
+
+        progress: called with the frames done.
+        """
+        chosen = self.options(options, **overrides)
+        frames = []
+        for frame in driving.smoothed(chosen.smooth):
+            frames.append(frame)
+            if progress is not None:
+                progress(len(frames))
+        return Motion.from_frames(driving.fps, frames)
 
     def needs_face(self, options: Any) -> bool:
         """Whether a portrait must show a face that the detector finds."""

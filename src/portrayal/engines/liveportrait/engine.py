@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from portrayal.engines.engine import Engine
+from portrayal.engines.engine import Engine, EngineOptions
 from portrayal.engines.liveportrait.acting import Acting
 from portrayal.engines.liveportrait.crop import CROP
 from portrayal.engines.liveportrait.driver import Driven, drive
 from portrayal.engines.liveportrait.heads import Head, Networks, heads_of
 from portrayal.engines.liveportrait.info import INFO, LivePortraitOptions
-from portrayal.engines.liveportrait.mapping import MotionMap
+from portrayal.engines.liveportrait.keypoints import FaceMotion
+from portrayal.engines.liveportrait.mapping import MotionMap, neutral_motion
 from portrayal.engines.liveportrait.moving import render_video
+from portrayal.engines.liveportrait.template import Template
 from portrayal.errors import PortrayalError
 from portrayal.prefetch import prefetch
 
@@ -25,6 +27,10 @@ if TYPE_CHECKING:
     from portrayal.portrait import Portrait
 
 Rgb = NDArray[np.uint8]
+
+
+#: Kinds of driving that show faces, for the motion extractor to look at.
+SEEN = ("video", "frames", "image")
 
 
 class LivePortrait(Engine):
@@ -53,12 +59,32 @@ class LivePortrait(Engine):
         heads = self._cast(portrait, options, networks)
         mapping = _mapping(portrait, heads[0])
         reference, steps = drive(driving, options, heads[0].motion, mapping, networks.motion)
-        seen = driving.kind in ("video", "frames", "image", "template")
-        acting = Acting(options, networks, reference, seen=seen)
+        acting = Acting(options, networks, reference, seen=driving.kind in (*SEEN, "template"))
         if portrait.video is not None:
             video = portrait.video.at(driving.fps)
             return render_video(portrait, video, acting, heads, steps, options)
         return _stills(portrait.rgb, heads, acting, prefetch(steps), options)
+
+    def track(
+        self,
+        driving: Driving,
+        options: EngineOptions | None = None,
+        progress: Callable[[int], object] | None = None,
+        **overrides: Any,
+    ) -> Template:
+        """What the motion extractor sees in the driving, as a motion template."""
+        chosen = self.options(options, **overrides)
+        assert isinstance(chosen, LivePortraitOptions)
+        if driving.template is not None:
+            return driving.template
+        extract = self.networks(chosen).motion if driving.kind in SEEN else _unseen
+        _, steps = drive(driving, chosen, neutral_motion(), MotionMap(), extract)
+        motions = []
+        for step in steps:
+            motions.append(step.motion)
+            if progress is not None:
+                progress(len(motions))
+        return Template(driving.fps, FaceMotion.stack(motions))
 
     def networks(self, options: LivePortraitOptions) -> Networks:
         """The networks that the options ask for; PortrayalError where their weights are missing."""
@@ -76,6 +102,10 @@ class LivePortrait(Engine):
         if self._heads is None or self._heads[0] is not portrait or self._heads[1] != key:
             self._heads = (portrait, key, heads_of(portrait, options, networks))
         return self._heads[2]
+
+
+def _unseen(pictures: Rgb) -> FaceMotion:
+    raise AssertionError("a driving without pictures is mapped, not looked at")
 
 
 def _mapping(portrait: Portrait, head: Head) -> MotionMap:

@@ -279,7 +279,9 @@ def test_what_overflows_in_half_precision_is_done_again(weights: Path) -> None:
 def test_what_it_tracked_drives_it_again(
     command: Callable[..., Ran], media: Path, hopper: Portrait, weights: Path
 ) -> None:
-    ran = command("track", media / "talk.mp4", "--engine", "liveportrait", "--weights", weights, "-o", "t.npz")
+    ran = command(
+        "track", media / "talk.mp4", "--engine", "liveportrait", "--weights", weights, "-o", "t.npz"
+    )
     assert (ran.status, ran.out.strip()) == (0, "t.npz")
     template = Driving.open("t.npz")
     assert template.kind == "template" and template.fps == 12

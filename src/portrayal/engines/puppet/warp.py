@@ -152,11 +152,18 @@ class MeshWarp:
         corners = corners.astype(np.float32)
         maps = np.column_stack([_affine(self._corners[:, :, :2], corners), elsewhere])
         owner = self._owner.astype(np.intp)
-        by_x, by_y, x, down_x, down_y, y = (row.take(owner, mode="clip") for row in maps)
-        x += by_x * self._x + by_y * self._y
-        y += down_x * self._x + down_y * self._y
+        x, y = (self._linear(maps[rows], owner) for rows in (slice(0, 3), slice(3, 6)))
         self._confine(x, y, corners)
         return BackwardMap(x, y, _folds(x, y, self._step), self._step, self._size)
+
+    def _linear(self, rows: Array, owner: NDArray[np.intp]) -> Array:
+        """(h, w) a * x + b * y + c at each knot, with the (3, T) a, b and c of the triangle that owns it."""
+        across, down, total = (row.take(owner, mode="clip") for row in rows)
+        across *= self._x
+        down *= self._y
+        across += down
+        total += across
+        return np.asarray(total, np.float32)
 
     def _confine(self, x: Array, y: Array, corners: Array) -> None:
         """Keep what thin triangles paint within their source, in place: read a pixel beside such a triangle,

@@ -14,11 +14,13 @@ from portrayal.engines.liveportrait import folding
 from portrayal.engines.liveportrait.checkpoint import KINDS
 from portrayal.engines.liveportrait.networks import WarpingNetwork
 from portrayal.engines.liveportrait.networks.convolution import PlanarConv3d, UpsampledConv
+from portrayal.engines.liveportrait.networks.transformed import FourierConv3d, WinogradConv, transformed
 from portrayal.engines.liveportrait.networks.warping import heat_maps, translated
 
 
 def network(name: str) -> nn.Module:
-    return KINDS[name].network(seeded_state_dict(name))
+    """As it runs on a CPU."""
+    return transformed(KINDS[name].network(seeded_state_dict(name)))
 
 
 @pytest.fixture(autouse=True)
@@ -157,3 +159,44 @@ def test_translation_is_sampling_axis_by_axis(reach: float) -> None:
     grid = plain.identity_grid((4, 8, 6), volume) + shift[:, :, None, None, None]
     wanted = F.grid_sample(volume.expand(10, -1, -1, -1, -1), grid.flatten(0, 1), align_corners=False)
     close(translated(volume, shift).flatten(0, 1), wanted)
+
+
+@pytest.mark.parametrize("bias", [True, False])
+@pytest.mark.parametrize("size", [(4, 4), (1, 9), (14, 7)])
+def test_winograd(size: tuple[int, int], bias: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("portrayal.engines.liveportrait.networks.transformed.CHUNK", 2000)
+    conv, x = nn.Conv2d(5, 7, 3, padding=1, bias=bias), torch.randn(2, 5, *size)
+    close(WinogradConv(conv)(x), conv(x))
+    close(WinogradConv(conv)(x.to(memory_format=torch.channels_last)), conv(x))
+
+
+def test_winograd_of_volumes() -> None:
+    conv, x = nn.Conv3d(5, 7, 3, padding=1), torch.randn(2, 5, 3, 10, 6)
+    close(WinogradConv(conv)(x), conv(x))
+
+
+def test_winograd_rounds_little() -> None:
+    conv, x = nn.Conv2d(256, 64, 3, padding=1), torch.randn(1, 256, 32, 32)
+    wanted = conv.double()(x.double()).float()
+    assert outputs.error(WinogradConv(conv.float())(x), wanted.numpy()) < 2e-5
+
+
+@pytest.mark.parametrize("shape", [(16, 64, 64), (3, 20, 5)])
+def test_fourier(shape: tuple[int, int, int]) -> None:
+    direct, x = PlanarConv3d(3, 4, 7), torch.randn(2, 3, *shape)
+    direct.bias.copy_(torch.randn(4, 1, 1, 1))
+    ours = FourierConv3d(direct)
+    close(ours(x), direct(x))
+    close(ours(x[:, :, :2]), direct(x[:, :, :2]))
+
+
+def test_what_pays_is_transformed(monkeypatch: pytest.MonkeyPatch) -> None:
+    build = KINDS["warping_module"].network
+    state = tiny.plain_networks()["warping_module"].state_dict()
+    monkeypatch.setattr("portrayal.engines.liveportrait.networks.transformed.CHANNELS", 1)
+    direct, ours = build(state), transformed(build(state))
+    kinds = [type(part) for part in ours.modules()]
+    assert kinds.count(WinogradConv) == 5 and kinds.count(FourierConv3d) == 1
+    volume, points = torch.randn(1, 4, 2, 16, 16), torch.rand(2, 21, 3) * 2 - 1
+    wanted = direct(direct.source(volume, points[:1]), points)
+    close(ours(ours.source(volume, points[:1]), points), wanted)

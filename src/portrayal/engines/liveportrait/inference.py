@@ -1,9 +1,16 @@
-"""LivePortrait's networks at work: where they run, how precisely, pictures in and out."""
+"""The networks at work: where they run, how precisely, pictures and arrays in, pictures and arrays out.
+
+Motion extractor, keypoints and the places that are sampled stay in float32: in half precision the head's size
+is rounded to a thousandth, which shows as a tremble. Warp and generator may be in half precision.
+"""
 
 from __future__ import annotations
 
+import copy
 import warnings
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 import torch
@@ -13,6 +20,7 @@ from torch import Tensor, nn
 from portrayal.engines.liveportrait.checkpoint import Checkpoint, load_checkpoint
 from portrayal.engines.liveportrait.keypoints import FaceMotion
 from portrayal.engines.liveportrait.networks import WarpSource
+from portrayal.engines.liveportrait.networks.transformed import transformed
 from portrayal.engines.liveportrait.retargeting import Network, Retargeting
 from portrayal.errors import UsageError
 
@@ -21,6 +29,8 @@ if TYPE_CHECKING:
 
 Rgb = NDArray[np.uint8]
 Array = NDArray[np.float32]
+
+Net = TypeVar("Net", bound=nn.Module)
 
 _PRECISIONS = {"fp32": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}
 
@@ -42,78 +52,112 @@ def device(name: str) -> torch.device:
     try:
         place = torch.device(name)
         torch.empty(1, device=place)
-    except (RuntimeError, AssertionError) as error:
+    except (RuntimeError, AssertionError, NotImplementedError) as error:
         raise UsageError(f"--device: {name!r} is not there; use auto, cpu, cuda or cuda:1") from error
     return place
 
 
 class Inference:
-    """See :class:`.heads.Networks`. Warp and generator run in `dtype`, what makes keypoints in float32."""
+    """See :class:`.heads.Networks`. Warp and generator run in `dtype`, what makes keypoints in float32.
+
+    compiled: by torch.compile, as one CUDA graph where there is CUDA.
+    """
 
     def __init__(
         self, checkpoint: Checkpoint, place: torch.device, dtype: torch.dtype, *, compiled: bool = False
     ) -> None:
-        self._place, self._dtype = place, dtype
-        self._appearance = checkpoint.appearance.to(place)
-        self._motion = checkpoint.motion.to(place)
-        self._warping = checkpoint.warping.to(place)
-        self._drawing: nn.Module = _Drawing(checkpoint).to(place)
-        if compiled:
-            self._drawing = torch.compile(self._drawing)  # type: ignore[assignment]
-        self.retargeting = Retargeting(
-            *(self._called(net) for net in (checkpoint.stitching, checkpoint.eyes, checkpoint.lips))
-        )
+        self._place, self._compiled, self._checkpoint = place, compiled, checkpoint
+        self._appearance = self._placed(checkpoint.appearance)
+        self._motion = self._placed(checkpoint.motion)
+        self._largest = 1
+        self._use(dtype)
+        small = (checkpoint.stitching, checkpoint.eyes, checkpoint.lips)
+        self.retargeting = Retargeting(*(_called(network) for network in small))
 
-    @torch.inference_mode()
+    def _use(self, dtype: torch.dtype) -> None:
+        """Warp and generator in that precision from now on."""
+        self._dtype = dtype
+        self._warping = self._placed(self._checkpoint.warping, dtype)
+        self._warping.compress = self._placed(self._checkpoint.warping.compress)
+        self._generator = self._placed(self._checkpoint.generator, dtype)
+        self._draw: Callable[[WarpSource, Tensor], Tensor] = self._drawn
+        if self._compiled:
+            mode = "reduce-overhead" if self._place.type == "cuda" else "default"
+            self._draw = torch.compile(self._drawn, mode=mode, dynamic=False)
+
+    def _placed(self, network: Net, dtype: torch.dtype = torch.float32) -> Net:
+        """A copy on the device, with its convolutions as they are fast there."""
+        network = copy.deepcopy(network).to(self._place, dtype)
+        if self._place.type == "cpu" and dtype == torch.float32:
+            transformed(network)
+            return network
+        for part in network.modules():
+            if isinstance(part, nn.Conv2d | nn.Conv3d):
+                channels_last = torch.channels_last if part.weight.dim() == 4 else torch.channels_last_3d
+                part.weight.data = part.weight.contiguous(memory_format=channels_last)
+        return network
+
     def motion(self, pictures: Rgb) -> FaceMotion:
         """What the motion extractor sees in (N, 256, 256, 3)."""
-        seen = {name: value.cpu().numpy() for name, value in self._motion(self._images(pictures)).items()}
+        with self._mode():
+            heads = self._motion(self._images(pictures))
+            seen = {name: value.cpu().numpy() for name, value in heads.items()}
         angles = np.stack([seen["pitch"], seen["yaw"], seen["roll"]], 1)
         return FaceMotion.from_angles(angles, seen["exp"], seen["t"], seen["scale"], seen["kp"])
 
-    @torch.inference_mode()
     def source(self, picture: Rgb, keypoints: Array) -> WarpSource:
         """What is made of a portrait (256, 256, 3) with keypoints (1, 21, 3) once."""
-        volume = self._appearance(self._images(picture[None]))
-        return self._warping.source(volume, torch.from_numpy(keypoints).to(self._place))
+        with self._mode():
+            volume = self._appearance(self._images(picture[None]))
+            return self._warping.source(volume, self._points(keypoints))
 
-    @torch.inference_mode()
     def render(self, source: WarpSource, keypoints: Array) -> Rgb:
         """(N, 512, 512, 3) the portrait with its keypoints at (N, 21, 3); values are truncated, as published.
 
         What overflows in half precision is done again in float32, from then on everything.
         """
-        points = torch.from_numpy(keypoints).to(self._place)
-        with torch.autocast(self._place.type, self._dtype, enabled=self._dtype != torch.float32):
-            drawn = self._drawing(source, points).float()
-        if self._dtype != torch.float32 and not torch.isfinite(drawn).all():
-            warnings.warn("half precision overflows on this card: computing in fp32 from here", stacklevel=2)
-            self._dtype = torch.float32
-            drawn = self._drawing(source, points)
-        bytes_ = (drawn.clamp(0, 1) * 255).to(torch.uint8)
-        return np.ascontiguousarray(bytes_.permute(0, 2, 3, 1).cpu().numpy())
+        count = len(keypoints)
+        self._largest = max(self._largest, count)
+        if self._compiled and count < self._largest:  # one shape is compiled once
+            last = np.repeat(keypoints[-1:], self._largest - count, 0)
+            return self.render(source, np.concatenate([keypoints, last]))[:count]
+        with self._mode():
+            drawn = self._draw(source, self._points(keypoints)).float()
+            if self._dtype != torch.float32 and not bool(drawn.isfinite().all()):
+                warnings.warn(
+                    "half precision overflows on this card: computing in fp32 from here", stacklevel=2
+                )
+                self._use(torch.float32)
+                drawn = self._draw(source, self._points(keypoints))
+            levels = (drawn.clamp(0, 1) * 255).to(torch.uint8)
+            return np.ascontiguousarray(levels.permute(0, 2, 3, 1).cpu().numpy())
+
+    def _drawn(self, source: WarpSource, points: Tensor) -> Tensor:
+        """RGB in (0, 1), (N, 3, 512, 512); not a number where the feature that it is drawn from overflowed."""
+        feature = self._warping(source, points)
+        rgb: Tensor = self._generator(feature.contiguous(memory_format=torch.channels_last))
+        return rgb + (feature - feature).sum((1, 2, 3), keepdim=True)
 
     def _images(self, pictures: Rgb) -> Tensor:
         images = torch.from_numpy(np.ascontiguousarray(pictures)).to(self._place)
         return images.permute(0, 3, 1, 2).float() / 255
 
-    def _called(self, network: nn.Module) -> Network:
-        network = network.to(self._place)
+    def _points(self, keypoints: Array) -> Tensor:
+        return torch.from_numpy(np.array(keypoints, np.float32)).to(self._place)
 
-        @torch.inference_mode()
-        def call(rows: Array) -> Array:
-            return np.asarray(network(torch.from_numpy(rows).to(self._place)).cpu().numpy(), np.float32)
+    @contextmanager
+    def _mode(self) -> Iterator[None]:
+        # TensorFloat-32 would round the keypoints as half precision does.
+        flags = torch.backends.cudnn.flags(enabled=True, benchmark=True, allow_tf32=False)
+        with torch.inference_mode(), flags:
+            yield
 
-        return call
 
+def _called(network: nn.Module) -> Network:
+    """A small network as a function of arrays; it stays on the CPU."""
 
-class _Drawing(nn.Module):
-    """Warp and generator as one: a source and keypoints (N, 21, 3) -> RGB in (0, 1), (N, 3, 512, 512)."""
+    def call(rows: Array) -> Array:
+        with torch.inference_mode():
+            return np.asarray(network(torch.from_numpy(np.ascontiguousarray(rows))).numpy(), np.float32)
 
-    def __init__(self, checkpoint: Checkpoint) -> None:
-        super().__init__()
-        self.warping, self.generator = checkpoint.warping, checkpoint.generator
-
-    def forward(self, source: WarpSource, keypoints: Tensor) -> Tensor:
-        drawn: Tensor = self.generator(self.warping(source, keypoints))
-        return drawn
+    return call

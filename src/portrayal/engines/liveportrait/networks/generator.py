@@ -27,7 +27,7 @@ class Modulation(nn.Module):
 
     def forward(self, x: Tensor, condition: Tensor) -> Tensor:
         scale, shift = self.conv(condition).chunk(2, 1)
-        return F.leaky_relu(torch.addcmul(shift, x, scale), SLOPE)
+        return F.leaky_relu(torch.addcmul(shift, x, scale), SLOPE, inplace=True)
 
 
 class Block(nn.Module):

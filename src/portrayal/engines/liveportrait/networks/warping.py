@@ -22,10 +22,10 @@ HEAT_VARIANCE = 0.01
 
 @dataclass(frozen=True)
 class WarpSource:
-    """What of a source is used in every frame, of N sources: one for all frames, or one each.
+    """What of a source is used in every frame, of N sources: one for all frames, or one each. All float32.
 
-    volume (N, C, D, H, W), float32; compressed (N, c, D, H, W); background (N, 1 + c, D, H, W), what the
-    hourglass sees of the picture that stands still; points (N, K, 3) and their heat (N, K, D, H, W), float32.
+    volume (N, C, D, H, W); compressed (N, c, D, H, W); background (N, 1 + c, D, H, W), what the hourglass
+    sees of the picture that stands still; points (N, K, 3) and their heat (N, K, D, H, W).
     """
 
     volume: Tensor
@@ -56,7 +56,7 @@ class Hourglass(nn.Module):
         skips = []
         for down in self.downs:
             skips.append(x)
-            x = F.avg_pool3d(F.relu(down(x)), (1, 2, 2))
+            x = halved(F.relu(down(x)))
         for up in self.ups:
             x = torch.cat([F.relu(up(x)), skips.pop()], 1)
         return F.relu(self.conv(x))
@@ -66,6 +66,7 @@ class WarpingNetwork(nn.Module):
     """The volume, source and driving keypoints -> (B, outputs, H, W), what the generator draws from.
 
     Keypoints are (x, y, z), and the crop reaches from -1 to 1. widths: of the hourglass after every halving.
+    In half precision, `compress`, the source and all places stay in float32.
     """
 
     def __init__(
@@ -79,7 +80,7 @@ class WarpingNetwork(nn.Module):
         outputs: int = 256,
     ) -> None:
         super().__init__()
-        self.compress = nn.Conv3d(channels, compressed, 1)
+        self.compress: nn.Module = nn.Conv3d(channels, compressed, 1)
         self.hourglass = Hourglass(((points + 1) * (compressed + 1), *widths), last)
         self.mask = PlanarConv3d(self.hourglass.outputs, points + 1, 7)
         self.occlusion = nn.Conv2d(self.hourglass.outputs * depth, 1, 7, padding=3)
@@ -88,11 +89,12 @@ class WarpingNetwork(nn.Module):
 
     def source(self, volume: Tensor, points: Tensor) -> WarpSource:
         """What of (N, C, D, H, W) and (N, K, 3) is needed in every frame."""
-        compressed = F.relu(self.compress(volume.to(self.compress.weight.dtype)))
+        volume, points = volume.float(), points.float()
+        compressed = F.relu(self.compress(volume))
         still = torch.zeros_like(points[:, :1])
         background = F.pad(translated(compressed, still)[:, 0], (0,) * 6 + (1, 0))
         heat = heat_maps(points, volume.shape[2:])
-        return WarpSource(volume.float(), compressed, background, points.float(), heat)
+        return WarpSource(volume, compressed, background, points, heat)
 
     def forward(self, source: WarpSource, points: Tensor) -> Tensor:
         """points: (B, K, 3), of the driving."""
@@ -115,10 +117,17 @@ class WarpingNetwork(nn.Module):
         """What the hourglass sees: for the background and every point its heat and the translated volume."""
         size = source.heat.shape[2:]
         batch = len(points)
-        heat = (heat_maps(points, size) - source.heat).to(source.compressed.dtype)
+        heat = heat_maps(points, size) - source.heat
         moved = translated(source.compressed, shift)
         background = source.background.expand(batch, -1, -1, -1, -1)
-        return torch.cat([background, torch.cat([heat[:, :, None], moved], 2).flatten(1, 2)], 1)
+        seen = torch.cat([background, torch.cat([heat[:, :, None], moved], 2).flatten(1, 2)], 1)
+        return seen.to(self.fourth.weight.dtype)
+
+
+def halved(x: Tensor) -> Tensor:
+    """(B, C, D, H, W) -> (B, C, D, H/2, W/2), the means; planes are a batch, as they lie in memory."""
+    planes = F.avg_pool2d(x.transpose(1, 2).flatten(0, 1), 2)
+    return planes.unflatten(0, (len(x), -1)).transpose(1, 2)
 
 
 def positions(size: int, like: Tensor) -> Tensor:

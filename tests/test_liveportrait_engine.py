@@ -246,36 +246,6 @@ def test_missing_weights_are_named(
     assert not list(tmp_path.glob("*.mp4"))
 
 
-class Overflowing(torch.nn.Module):
-    """Draws nothing that is a number in half precision."""
-
-    def __init__(self, network: torch.nn.Module) -> None:
-        super().__init__()
-        self.network, self.calls = network, 0
-
-    def forward(self, *inputs: object) -> torch.Tensor:
-        self.calls += 1
-        drawn = self.network(*inputs)
-        return drawn * torch.inf if torch.is_autocast_enabled("cpu") else drawn
-
-
-def test_what_overflows_in_half_precision_is_done_again(weights: Path) -> None:
-    exact = Inference(load_checkpoint(weights), torch.device("cpu"), torch.float32)
-    picture = smooth_image("photo", 256)
-    own = exact.motion(picture[None])
-    source = exact.source(picture, own.keypoints)
-    wanted = exact.render(source, own.keypoints)
-    half = Inference(load_checkpoint(weights), torch.device("cpu"), torch.bfloat16)
-    close = half.render(source, own.keypoints)
-    assert 0 < np.abs(close.astype(int) - wanted).mean() < 2
-    half._drawing = Overflowing(half._drawing)
-    with pytest.warns(UserWarning, match="fp32"):
-        again = half.render(source, own.keypoints)
-    assert np.array_equal(again, wanted)
-    assert np.array_equal(half.render(source, own.keypoints), wanted)
-    assert half._drawing.calls == 3  # in fp32 at once from then on
-
-
 def test_what_it_tracked_drives_it_again(
     command: Callable[..., Ran], media: Path, hopper: Portrait, weights: Path
 ) -> None:

@@ -133,7 +133,7 @@ class Inference:
             return np.ascontiguousarray(levels.permute(0, 2, 3, 1).cpu().numpy())
 
     def _drawn(self, source: WarpSource, points: Tensor) -> Tensor:
-        """RGB in (0, 1), (N, 3, 512, 512); not a number where the feature that it is drawn from overflowed."""
+        """RGB in (0, 1), (N, 3, 512, 512); not a number where the feature it is drawn from overflowed."""
         feature = self._warping(source, points)
         rgb: Tensor = self._generator(feature.contiguous(memory_format=torch.channels_last))
         return rgb + (feature - feature).sum((1, 2, 3), keepdim=True)

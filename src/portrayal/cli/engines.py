@@ -34,7 +34,9 @@ def engines(
 
     infos = list_engines()
     if as_json:
-        cards = [asdict(info) | {"installed": info.installed} for info in infos]
+        cards = [
+            asdict(info) | {"installed": info.installed, "weights_here": info.weights_here} for info in infos
+        ]
         sys.stdout.write(json.dumps(cards, indent=2) + "\n")
         return
     table = Table(box=SIMPLE, pad_edge=False)
@@ -59,9 +61,20 @@ def _row(info: EngineInfo) -> tuple[str, ...]:
         info.name,
         info.reads,
         "yes" if info.installed else f"no: {info.install_command}",
-        "none needed" if info.weights_size is None else f"{info.weights_size / 1e9:.2g} GB",
+        _weights(info),
         info.licence_code,
         info.licence_weights or "-",
         info.commercial,
         info.summary,
     )
+
+
+def _weights(info: EngineInfo) -> str:
+    from portrayal.weights import megabytes
+
+    if info.weights_size is None:
+        return "none needed"
+    size = megabytes(info.weights_size)
+    if info.weights_here is None:
+        return size
+    return f"here ({size})" if info.weights_here else f"no: portrayal download {info.weights} ({size})"

@@ -13,8 +13,8 @@ class EngineInfo:
 
     reads: which view of the driving it uses. commercial: whether its results may be used commercially, code
     and weights taken together. extra: the pip extra it needs, None when the base install is enough; modules:
-    top level modules that this extra brings. weights_size: bytes to download, None when it has no weights.
-    paper: title and address.
+    top level modules that this extra brings. weights: what `portrayal download` calls them, None when it has
+    none; weights_size: bytes to download. paper: title and address.
     """
 
     name: str
@@ -25,6 +25,7 @@ class EngineInfo:
     commercial: Literal["yes", "no", "unclear"] = "unclear"
     extra: str | None = None
     modules: tuple[str, ...] = ()
+    weights: str | None = None
     weights_size: int | None = None
     paper: str | None = None
 
@@ -32,6 +33,13 @@ class EngineInfo:
     def installed(self) -> bool:
         """Whether the modules it needs are there (they are not imported)."""
         return all(find_spec(module) is not None for module in self.modules)
+
+    @property
+    def weights_here(self) -> bool | None:
+        """Whether its weights have been downloaded; None when it has none, or brings them itself."""
+        from portrayal.weights import WEIGHTS, missing
+
+        return not missing(self.weights) if self.weights in WEIGHTS else None
 
     @property
     def install_command(self) -> str:

@@ -18,7 +18,8 @@ INFO = EngineInfo(
     commercial="yes",
     extra="neural",
     modules=("torch", "safetensors", "huggingface_hub"),
-    weights_size=500_000_000,
+    weights="liveportrait",
+    weights_size=522_400_000,
     paper="LivePortrait (Guo et al. 2024), https://arxiv.org/abs/2407.03168",
 )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from fractions import Fraction
@@ -20,6 +21,8 @@ from portrayal.media.audio import Waveform
 from portrayal.media.image import read_image, write_image
 from portrayal.media.write import write_video
 
+# Threads that wait for work should not take the processor from those that have some.
+os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 Rgb = np.ndarray
 RATE = 16000
 

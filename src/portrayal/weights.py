@@ -44,6 +44,15 @@ WEIGHTS: dict[str, Weights] = {
     ),
 }
 
+WEIGHTS |= {
+    f"tpsmm-{config}": Weights(
+        "MCMLXXXVII/thinplatesv1", {f"orig/{config}.pth.tar": size}, "MIT, of research data", "unclear"
+    )
+    for config, size in (
+        ("vox", 350_993_469), ("taichi", 350_993_469), ("ted", 350_993_469), ("mgif", 306_156_401),
+    )
+}  # fmt: skip
+
 
 def weights_of(name: str) -> Weights:
     """The checkpoint of that name; UsageError names those there are."""

@@ -1,5 +1,5 @@
-"""What the recorded cases of tests/golden/tpsmm were made from: the published code (commit c616878) on weights
-and inputs that follow from a name and a seed."""
+"""What the recorded cases of tests/golden/tpsmm were made from: the published code (commit c616878) on
+weights and inputs that follow from a name and a seed."""
 
 from __future__ import annotations
 

@@ -18,6 +18,7 @@ INFO = EngineInfo(
     commercial="unclear",
     extra="neural",
     modules=("torch", "safetensors", "huggingface_hub"),
+    weights="tpsmm-vox",
     weights_size=350_993_469,
     paper="Thin-Plate Spline Motion Model (Zhao & Zhang 2022), https://arxiv.org/abs/2203.14367",
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import pickle
 from collections.abc import Callable
@@ -252,3 +253,28 @@ def test_requests_that_cannot_be_met(
     assert command(*base, weights, "--work-size", "300").status == 2
     assert "99" in command(*base, weights, "--reference-frame", "99").err
     assert not Path("hopper-talk.mp4").exists()
+
+
+def test_the_published_protocol(
+    command: Callable[..., Ran], media: Path, weights: Path, published: Inference
+) -> None:
+    """The recorded reconstruction, and a folder of clips by the command line."""
+    source = smooth("pl_source", 1, 256)
+    levels = (source[0].permute(1, 2, 0).numpy() * 255).round().astype(np.uint8)
+    picture = uniform("pl_driving1", 3, 256, 256)
+    driven = (picture.permute(1, 2, 0).numpy() * 255).round().astype(np.uint8)
+    made = published.reconstruct(published.source(levels), driven)
+    wanted = recorded("pipeline_vox")["reconstruction_s8"].numpy().transpose(1, 2, 0) * 255
+    assert np.abs(made[::8, ::8] - wanted).mean() < 0.6
+
+    clips = Path("clips/test")
+    (clips / "frames").mkdir(parents=True)
+    (clips / "talk.mp4").write_bytes((media / "talk.mp4").read_bytes())
+    write_image(clips / "frames" / "0.png", read_image(media / "hopper.png").rgb)
+    ran = command("evaluate", "clips", "--protocol", "tpsmm", "--weights", weights, "--json")
+    scores = json.loads(ran.out)
+    assert (scores["clips"], scores["frames"]) == (2, 13)
+    assert 0.02 < scores["l1"] < 1 and 0 < scores["still_l1"] < 0.1
+    assert 0 <= scores["mkr"] <= 1
+    assert command("evaluate", media / "talk.mp4", "--protocol", "tpsmm", "--weights", weights).status == 2
+    assert command("evaluate", "clips", "--protocol", "puppet").status == 2

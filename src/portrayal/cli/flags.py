@@ -35,7 +35,7 @@ def engine_flags(arguments: list[str]) -> list[inspect.Parameter]:
     """
     from portrayal.engines import engine_options
 
-    name = _value(arguments, "--engine") or DEFAULT_ENGINE
+    name = option_value(arguments, "--engine") or DEFAULT_ENGINE
     fields = engine_options(name).model_fields
     return [_flag(field_name, field, f"Options of the engine {name}") for field_name, field in fields.items()]
 
@@ -52,7 +52,7 @@ def given(values: dict[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in values.items() if value is not None}
 
 
-def _value(arguments: list[str], option: str) -> str | None:
+def option_value(arguments: list[str], option: str) -> str | None:
     """What an option is given, before the arguments are parsed: the last one counts."""
     found = None
     for word, following in zip(arguments, [*arguments[1:], None], strict=True):

@@ -66,6 +66,7 @@ class Inference:
         self._keypoints = checkpoint.keypoints.to(place)
         self._dense_motion = checkpoint.dense_motion.to(place)
         self._inpainting = checkpoint.inpainting.to(place)
+        self._background = None if checkpoint.background is None else checkpoint.background.to(place)
         self._avd = None if checkpoint.avd is None else checkpoint.avd.to(place)
 
     @torch.inference_mode()
@@ -100,14 +101,22 @@ class Inference:
             self._dtype = torch.float32
             source = Source(source.image, self._inpainting.encode(source.image), source.points)
             painted = self._painted(source, self._points(keypoints))
-        levels = (painted.clamp(0, 1) * 255).round().to(torch.uint8)
-        return np.ascontiguousarray(levels.permute(0, 2, 3, 1).cpu().numpy())
+        return _levels(painted)
 
-    def _painted(self, source: Source, points: Tensor) -> Tensor:
+    @torch.inference_mode()
+    def reconstruct(self, source: Source, picture: Rgb) -> Rgb:
+        """(S, S, 3) the source with a picture's own key points and background."""
+        image = self._images(picture[None])
+        background = None if self._background is None else self._background(source.image, image)
+        with self._autocast():
+            painted = self._painted(source, self._keypoints(image), background)
+        return _levels(painted)[0]
+
+    def _painted(self, source: Source, points: Tensor, background: Tensor | None = None) -> Tensor:
         count = len(points)
         image = source.image.expand(count, -1, -1, -1)
         features = [feature.expand(count, -1, -1, -1) for feature in source.features]
-        motion = self._dense_motion(image, points, source.points.expand(count, -1, -1))
+        motion = self._dense_motion(image, points, source.points.expand(count, -1, -1), background)
         painted: Tensor = self._inpainting(image, features, motion)
         return painted.float()
 
@@ -120,3 +129,8 @@ class Inference:
 
     def _points(self, keypoints: Array) -> Tensor:
         return torch.from_numpy(np.array(keypoints, np.float32)).to(self._place)
+
+
+def _levels(painted: Tensor) -> Rgb:
+    levels = (painted.clamp(0, 1) * 255).round().to(torch.uint8)
+    return np.ascontiguousarray(levels.permute(0, 2, 3, 1).cpu().numpy())

@@ -1,0 +1,125 @@
+"""Published protocols: a model judged on a folder of clips as in its paper.
+
+`tpsmm` (Zhao & Zhang 2022, section 4.2): every clip driven by itself from its first frame. L1 is the mean
+absolute difference of pixels in [0, 1]; AKD the mean absolute difference of landmark coordinates in pixels of the
+model's size, MKR the share of frames whose face is found in the clip and not in the result. The landmarks are
+MediaPipe's 468, where the paper has face_alignment's 68 (faces) and OpenPose's 18 (bodies): compare AKD and
+MKR with figures of the same extractor only. AED, which needs a network for identities, is left out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from portrayal.errors import PortrayalError, UsageError
+from portrayal.media.files import shown
+from portrayal.media.image import read_image
+from portrayal.media.video import VideoReader
+from portrayal.track.face import FaceTracker
+from portrayal.track.topology import MESH_POINTS
+
+Rgb = NDArray[np.uint8]
+_VIDEOS = {".mp4", ".mov", ".gif", ".mkv", ".webm", ".avi"}
+_PICTURES = {".png", ".jpg", ".jpeg", ".webp", ".bmp"}
+
+
+@dataclass(frozen=True)
+class Scores:
+    """Means over all frames. akd: pixels; mkr: 0 to 1; both None where no clip shows a face."""
+
+    clips: int
+    frames: int
+    l1: float
+    still_l1: float
+    akd: float | None
+    mkr: float | None
+
+
+def reconstruction(
+    folder: Path,
+    make: Callable[[Iterable[Iterable[Rgb]]], Iterator[Iterator[tuple[Rgb, Rgb]]]],
+    progress: Callable[[int], object] | None = None,
+) -> Scores:
+    """Score what `make` gives for the clips of a folder: pairs of a true and a made frame for every clip.
+
+    The first frame standing still is scored beside it. PortrayalError where there are no clips.
+    """
+    clips = find_clips(folder)
+    tally = _Tally()
+    for pairs in make(_frames(clip) for clip in clips):
+        trackers = FaceTracker(), FaceTracker()
+        first: Rgb | None = None
+        for true, made in pairs:
+            first = true if first is None else first
+            tally.add(true, made, first, trackers)
+            if progress is not None:
+                progress(tally.frames)
+        for tracker in trackers:
+            tracker.close()
+    return tally.scores(len(clips))
+
+
+def find_clips(folder: Path) -> list[Path]:
+    """The videos of a folder and its folders of pictures, by name; those of `test` if it has one."""
+    if not folder.is_dir():
+        raise UsageError(f"{shown(folder)}: a protocol is run on a folder of clips")
+    place = folder / "test" if (folder / "test").is_dir() else folder
+    clips = sorted(
+        path
+        for path in place.iterdir()
+        if path.suffix.lower() in _VIDEOS or (path.is_dir() and _pictures(path))
+    )
+    if not clips:
+        raise PortrayalError(f"{shown(place)}: has no videos and no folders of pictures")
+    return clips
+
+
+def _pictures(folder: Path) -> list[Path]:
+    return sorted(path for path in folder.iterdir() if path.suffix.lower() in _PICTURES)
+
+
+def _frames(clip: Path) -> Iterator[Rgb]:
+    if clip.is_dir():
+        return (read_image(path).rgb for path in _pictures(clip))
+    return iter(VideoReader(clip))
+
+
+class _Tally:
+    def __init__(self) -> None:
+        self.frames = 0
+        self._l1 = self._still = 0.0
+        self._keypoints: list[float] = []
+        self._seen = self._lost = 0
+
+    def add(self, true: Rgb, made: Rgb, first: Rgb, trackers: tuple[FaceTracker, FaceTracker]) -> None:
+        self.frames += 1
+        self._l1 += _distance(true, made)
+        self._still += _distance(true, first)
+        face, again = (tracker(rgb) for tracker, rgb in zip(trackers, (true, made), strict=True))
+        if face is None:
+            return
+        self._seen += 1
+        if again is None:
+            self._lost += 1
+            return
+        offset = (face.landmarks - again.landmarks)[:MESH_POINTS, :2]
+        self._keypoints.append(float(np.abs(offset).mean()))
+
+    def scores(self, clips: int) -> Scores:
+        return Scores(
+            clips,
+            self.frames,
+            self._l1 / max(self.frames, 1),
+            self._still / max(self.frames, 1),
+            float(np.mean(self._keypoints)) if self._keypoints else None,
+            self._lost / self._seen if self._seen else None,
+        )
+
+
+def _distance(a: Rgb, b: Rgb) -> float:
+    return float(np.abs(a.astype(np.float32) - b).mean() / 255)

@@ -21,7 +21,6 @@ from scipy.signal import convolve2d
 from portrayal.errors import PortrayalError, UsageError
 from portrayal.evaluate import Report, evaluate, track
 from portrayal.evaluate.agreement import agreement, best_lag, frame_at, noise, same_time, tremble
-from portrayal.evaluate.measures import COLUMN, measure
 from portrayal.evaluate.pictures import (
     PSNR_LIMIT,
     border_error,
@@ -38,6 +37,7 @@ from portrayal.media.image import read_image
 from portrayal.media.write import write_video
 from portrayal.track.face import Face, FaceTracker
 from portrayal.track.geometry import HeadPose, rotation_matrix
+from portrayal.track.measures import COLUMN, measure
 from portrayal.track.topology import mean_face
 
 FPS = Fraction(25)

@@ -7,9 +7,9 @@ from numpy.typing import NDArray
 
 from portrayal.evaluate.agreement import Agreement, agreement, best_lag, noise, tremble
 from portrayal.evaluate.follow import Track
-from portrayal.evaluate.measures import COLUMN, MEASURES
 from portrayal.evaluate.pictures import PSNR_LIMIT
 from portrayal.evaluate.report import Candidates, Movement, Quality
+from portrayal.track.measures import COLUMN, MEASURES
 
 Array = NDArray[np.float32]
 
@@ -18,10 +18,11 @@ Array = NDArray[np.float32]
 MOVED = 2.0
 #: A head moves if its angle spans more than this, degrees.
 HEAD_MOVED = 3.0
-#: Gaze counts while both eyes are more open than this share of how far they usually are.
+#: Gaze and brows count while both eyes are more open than this share of how far they usually are: of shut
+#: eyes the mesh reads the brows as raised, where by optical flow they have not moved.
 EYES_OPEN = 0.5
 _HEAD = ("pitch", "yaw", "roll")
-_GAZE = ("gaze_x", "gaze_y")
+_SEEN_IN_OPEN_EYES = ("gaze_x", "gaze_y", "brow_right", "brow_left")
 
 
 def movements(result: Track, driving: Track) -> tuple[Movement, ...]:
@@ -29,7 +30,7 @@ def movements(result: Track, driving: Track) -> tuple[Movement, ...]:
     watched = _eyes_open(driving)
     found = []
     for column, measure in enumerate(MEASURES):
-        rows = watched if measure.key in _GAZE else driving.seen
+        rows = watched if measure.key in _SEEN_IN_OPEN_EYES else driving.seen
         ours, theirs, again = (
             np.where(rows, values[:, column], np.nan)
             for values in (result.values, driving.values, driving.looks)

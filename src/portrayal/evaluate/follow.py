@@ -10,9 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from portrayal.evaluate.likeness import keypoint_distance
-from portrayal.evaluate.measures import MEASURES, STEADY, measure
 from portrayal.evaluate.pictures import sharpness
 from portrayal.track.face import Face, FaceChoice, FaceTracker
+from portrayal.track.measures import MEASURES, STEADY, measure
 from portrayal.track.topology import mirror
 
 Rgb = NDArray[np.uint8]

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from portrayal.evaluate.agreement import Agreement
 from portrayal.evaluate.likeness import Likeness
-from portrayal.evaluate.measures import Measure
+from portrayal.track.measures import Measure
 
 if TYPE_CHECKING:
     from rich.console import Group

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from portrayal.engines.engine import Engine
 from portrayal.engines.puppet.actor import Actor
+from portrayal.engines.puppet.calibration import Calibration
 from portrayal.engines.puppet.info import INFO, PuppetOptions
 from portrayal.engines.puppet.reference import with_reference
 from portrayal.engines.puppet.transfer import Transfer
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from portrayal.portrait import Portrait
 
 Rgb = NDArray[np.uint8]
+Role = tuple[Actor, Calibration]
 
 #: Seconds of the driving that are looked through for the reference frame.
 LOOK_AHEAD = 5
@@ -36,7 +38,7 @@ class Puppet(Engine):
     Options: ClassVar = PuppetOptions
 
     def __init__(self) -> None:
-        self._cast: tuple[Portrait, list[Actor]] | None = None
+        self._cast: tuple[Portrait, list[Role]] | None = None
 
     def render(self, portrait: Portrait, driving: Driving, options: PuppetOptions) -> Iterator[Rgb]:
         if portrait.video is not None:
@@ -44,14 +46,15 @@ class Puppet(Engine):
             yield from self._moving(portrait, portrait.video.at(driving.fps), reference, frames, options)
             return
         with ThreadPoolExecutor(1) as beside:
-            cast = beside.submit(self._actors, portrait)
+            cast = beside.submit(self._roles, portrait)
             reference, frames = referenced(portrait, driving, options)
-            actors = cast.result()
+            roles = cast.result()
         transfers = [Transfer(face, reference, options.strength, options.absolute) for face in portrait.faces]
+        corrections = [calibration.against(reference) for _, calibration in roles]
         for frame in prefetch(frames):
             picture = portrait.rgb.copy()
-            for actor, transfer in zip(actors, transfers, strict=True):
-                actor.paint(picture, transfer(frame))
+            for (actor, _), transfer, corrected in zip(roles, transfers, corrections, strict=True):
+                actor.paint(picture, corrected(transfer(frame)))
             yield picture
 
     @staticmethod
@@ -68,10 +71,14 @@ class Puppet(Engine):
         ]
         return render_video(video, actors, frames)
 
-    def _actors(self, portrait: Portrait) -> list[Actor]:
+    def _roles(self, portrait: Portrait) -> list[Role]:
         """Made once for a portrait and kept for its next driving."""
         if self._cast is None or self._cast[0] is not portrait:
-            self._cast = (portrait, [Actor(portrait.rgb, face) for face in portrait.faces])
+            rgb = portrait.rgb
+            self._cast = (
+                portrait,
+                [(Actor(rgb, face), Calibration.of(rgb, face)) for face in portrait.faces],
+            )
         return self._cast[1]
 
 

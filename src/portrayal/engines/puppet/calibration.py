@@ -1,0 +1,199 @@
+"""What a tracker reads from a drawn face is not quite what was drawn: how to draw so that it is.
+
+A raised brow makes a tracker see the eyes wider, a smile narrower, and of a painting's wide eye it sees but a
+part; how much depends on the portrait. So a few expressions are drawn and tracked once, in a two-level design
+(Plackett and Burman 1946) that takes all of them apart at once. What is drawn of eyes and of mouth width is
+then corrected, within narrow limits.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from portrayal.engines.puppet.actor import Actor
+from portrayal.engines.puppet.opening import smooth_step
+from portrayal.engines.puppet.rig import displace
+from portrayal.engines.puppet.transfer import Target
+from portrayal.motion import SHAPE_INDEX, MotionFrame
+from portrayal.track.face import Face, FaceTracker
+from portrayal.track.geometry import HeadPose
+from portrayal.track.measures import COLUMN, measure
+from portrayal.track.proportions import adapted_basis
+from portrayal.track.topology import LEFT_IRIS, MESH_POINTS, RIGHT_IRIS
+
+Rgb = NDArray[np.uint8]
+Array = NDArray[np.float32]
+
+#: How far each measure usually goes; in the order of :data:`portrayal.track.measures.MEASURES`.
+USUAL = np.array([0.05, 0.06, 0.08, 0.08, 0.06, 0.03, 0.03, 0.03, 4, 4, 4], np.float32)
+#: What is corrected, and by how much at most.
+LIMITS = {"mouth_width": 0.06, "eye_right": 0.1, "eye_left": 0.1}
+#: A movement of which the tracker sees less is drawn larger by up to this.
+GAIN = 1.3
+#: Eye distance in pixels of the largest face that is drawn and tracked for this.
+LARGEST = 110.0
+#: Faces (as they are, root mean square, eye distances) nearer to each other than the first are one, further
+#: than the second two.
+SAME_FACE = (0.008, 0.022)
+#: The weight of no influence at all, in drawn expressions.
+RIDGE = 2.0
+#: A measure of which the tracker sees less than this share is not corrected as if it saw so little.
+LEAST_SEEN = 0.6
+#: Eyes less open than this share of the portrait's are corrected less, closed ones not at all; eyes wider
+#: than the second are not made wider as much, and from the third on not at all.
+EYES_OPEN, EYES_WIDE, EYES_WIDEST = 0.6, 1.5, 2.0
+
+_HALF = np.array([0.5, 0.5, 0], np.float32)
+_BOTH_EYES = ("Left", "Right")
+#: For each column of the design: coefficients at its high and at its low level.
+_LEVELS: tuple[tuple[dict[str, float], dict[str, float]], ...] = (
+    ({f"eyeWide{s}": 0.6 for s in _BOTH_EYES}, {f"eyeBlink{s}": 0.4 for s in _BOTH_EYES}),
+    (
+        {"browInnerUp": 0.6, "browOuterUpLeft": 0.6, "browOuterUpRight": 0.6},
+        {f"browDown{s}": 0.5 for s in _BOTH_EYES},
+    ),
+    ({"browOuterUpLeft": 0.4}, {"browOuterUpRight": 0.4}),
+    ({f"eyeLookUp{s}": 0.4 for s in _BOTH_EYES}, {f"eyeLookDown{s}": 0.4 for s in _BOTH_EYES}),
+    ({"eyeLookOutLeft": 0.4, "eyeLookInRight": 0.4}, {"eyeLookInLeft": 0.4, "eyeLookOutRight": 0.4}),
+    ({"jawOpen": 0.35}, {}),
+    ({f"mouthSmile{s}": 0.5 for s in _BOTH_EYES}, {"mouthPucker": 0.5}),
+    ({"eyeSquintLeft": 0.4, "eyeBlinkLeft": 0.15}, {"eyeSquintRight": 0.4, "eyeBlinkRight": 0.15}),
+)
+#: Degrees of pitch, yaw and roll at their levels.
+_TURNS = np.array([5.0, 5.0, 3.0], np.float32)
+_RUNS = 16
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """Corrects where one portrait's face is drawn.
+
+    rest: (11,) the portrait's measures. influence: (11, 11) by how much more than its own change a measure
+    (column) is read as changed, for every unit that a measure (row) changes. fields: (11, 478, 3) head-space
+    displacement that changes a measure by one. face: the portrait's. share: how much of the correction is
+    made, 0 to 1.
+    """
+
+    rest: Array
+    influence: Array
+    fields: Array
+    face: Face
+    share: float = 1.0
+
+    @classmethod
+    def of(cls, rgb: Rgb, face: Face) -> Calibration:
+        """Of a face in a picture (H, W, 3), by drawing and tracking it: :data:`_RUNS` pictures."""
+        drawn, read = _tried(*_small(rgb, face))
+        return cls(measure(face), influence(drawn, read), _fields(face), face)
+
+    def against(self, reference: MotionFrame | None) -> Calibration:
+        """For a driving with this reference frame. Of one and the same face a tracker reads driving and
+        result alike: there is nothing to correct."""
+        if reference is None or reference.shape is None:
+            return self
+        apart = (self.face.shape - reference.shape)[:MESH_POINTS]
+        unlike = float(np.sqrt((apart**2).sum(1).mean()))
+        return replace(self, share=smooth_step(unlike, *SAME_FACE))
+
+    def __call__(self, target: Target) -> Target:
+        now = measure(Face(target.points))
+        change = now - self.rest
+        own = np.diag(self.influence)
+        seen = np.maximum(1 + own, LEAST_SEEN)
+        larger = np.clip(1 / seen, 1, GAIN) - 1
+        wanted = larger * change - (change @ self.influence - change * own) / seen
+        correction = self.share * _LIMIT * np.tanh(wanted / _LIMIT)
+        for eye in _EYES:
+            openness = now[eye] / self.rest[eye]
+            room = (EYES_WIDEST - openness) / (EYES_WIDEST - EYES_WIDE) if correction[eye] > 0 else 1.0
+            correction[eye] *= np.clip(min(openness / EYES_OPEN, room), 0, 1)
+        return Target(target.pose, target.shape + np.tensordot(correction, self.fields, 1))
+
+
+_LIMIT = np.array([LIMITS.get(key, 1e-6) for key in COLUMN], np.float32)
+_EYES = (COLUMN["eye_right"], COLUMN["eye_left"])
+
+
+def _small(rgb: Rgb, face: Face) -> tuple[Rgb, Face]:
+    """No larger than trackers see it anyway."""
+    factor = LARGEST / face.pose.scale
+    if factor >= 1:
+        return rgb, face
+    small = cv2.resize(rgb, None, fx=factor, fy=factor, interpolation=cv2.INTER_AREA)
+    return np.asarray(small, np.uint8), Face(((face.landmarks + _HALF) * factor - _HALF).astype(np.float32))
+
+
+def _tried(rgb: Rgb, face: Face) -> tuple[Array, Array]:
+    """(N, 11) measures of expressions as drawn, and as tracked."""
+    actor, tracker = Actor(rgb, face), FaceTracker(face)
+    drawn, read = [], []
+    try:
+        for target in [Target(face.pose, face.shape), *expressions(face)]:
+            picture = rgb.copy()
+            actor.paint(picture, target)
+            seen = tracker(picture)
+            if seen is not None:
+                drawn.append(measure(Face(target.points)))
+                read.append(measure(seen))
+    finally:
+        tracker.close()
+    return np.array(drawn, np.float32), np.array(read, np.float32)
+
+
+def expressions(face: Face) -> list[Target]:
+    design = _hadamard(_RUNS)[:, 1 : 1 + len(_LEVELS) + 3]
+    targets = []
+    for row in design:
+        coefficients = np.zeros(len(SHAPE_INDEX), np.float32)
+        for level, (high, low) in zip(row, _LEVELS, strict=False):
+            for name, value in (high if level > 0 else low).items():
+                coefficients[SHAPE_INDEX[name]] += value
+        angles = face.pose.angles + row[-3:] * _TURNS
+        pose = HeadPose.about_pivot(angles, face.pose.scale, face.pose.pivot)
+        targets.append(Target(pose, face.shape + displace(coefficients, face.shape)))
+    return targets
+
+
+def _hadamard(order: int) -> Array:
+    """(order, order) of +1 and -1 with orthogonal columns, the first all +1 (Sylvester 1867)."""
+    matrix = np.ones((1, 1), np.float32)
+    while len(matrix) < order:
+        matrix = np.block([[matrix, matrix], [matrix, -matrix]])
+    return matrix
+
+
+def influence(drawn: Array, read: Array) -> Array:
+    """(11, 11) by ridge regression of what was read beyond what was drawn (Hoerl and Kennard 1970)."""
+    change, beyond = drawn / USUAL, (read - drawn) / USUAL
+    change, beyond = change - change.mean(0), beyond - beyond.mean(0)
+    weights = np.linalg.solve(change.T @ change + RIDGE * np.eye(len(USUAL)), change.T @ beyond)
+    return np.asarray(weights * USUAL / USUAL[:, None], np.float32)
+
+
+def _fields(face: Face) -> Array:
+    """(11, 478, 3), zero for what is not corrected."""
+    shapes, at_rest = adapted_basis(face.shape), measure(face)
+    fields = np.zeros((len(COLUMN), *face.shape.shape), np.float32)
+    irises = [*RIGHT_IRIS, *LEFT_IRIS]
+    fields[COLUMN["gaze_x"], irises, 0] = fields[COLUMN["gaze_y"], irises, 1] = 0.1
+    raised = [shapes[SHAPE_INDEX[f"browOuterUp{side}"]] for side in _BOTH_EYES]
+    left = 1 / (1 + np.exp(-face.shape[:, :1] / 0.04))
+    inner = shapes[SHAPE_INDEX["browInnerUp"]]
+    fields[COLUMN["brow_left"]], fields[COLUMN["brow_right"]] = (
+        raised[0] + left * inner,
+        raised[1] + (1 - left) * inner,
+    )
+    for key, names in (
+        ("mouth_width", ("mouthStretchLeft", "mouthStretchRight")),
+        ("eye_right", ("eyeWideRight",)),
+        ("eye_left", ("eyeWideLeft",)),
+    ):
+        fields[COLUMN[key]] = shapes[[SHAPE_INDEX[name] for name in names]].sum(0)
+    for key in LIMITS:
+        step = Face(face.pose.to_picture(face.shape + 0.1 * fields[COLUMN[key]]))
+        fields[COLUMN[key]] *= 0.1 / (measure(step) - at_rest)[COLUMN[key]]
+    return fields

@@ -13,9 +13,9 @@ from golden.liveportrait.weights import seeded_state_dict
 from portrayal.engines.liveportrait import folding
 from portrayal.engines.liveportrait.checkpoint import KINDS
 from portrayal.engines.liveportrait.networks import WarpingNetwork
-from portrayal.engines.liveportrait.networks.convolution import PlanarConv3d, UpsampledConv
-from portrayal.engines.liveportrait.networks.transformed import FourierConv3d, WinogradConv, transformed
 from portrayal.engines.liveportrait.networks.warping import heat_maps, translated
+from portrayal.neural.convolution import PlanarConv3d, UpsampledConv
+from portrayal.neural.transformed import FourierConv3d, WinogradConv, transformed
 
 
 def network(name: str) -> nn.Module:
@@ -164,7 +164,7 @@ def test_translation_is_sampling_axis_by_axis(reach: float) -> None:
 @pytest.mark.parametrize("bias", [True, False])
 @pytest.mark.parametrize("size", [(4, 4), (1, 9), (14, 7)])
 def test_winograd(size: tuple[int, int], bias: bool, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("portrayal.engines.liveportrait.networks.transformed.CHUNK", 2000)
+    monkeypatch.setattr("portrayal.neural.transformed.CHUNK", 2000)
     conv, x = nn.Conv2d(5, 7, 3, padding=1, bias=bias), torch.randn(2, 5, *size)
     close(WinogradConv(conv)(x), conv(x))
     close(WinogradConv(conv)(x.to(memory_format=torch.channels_last)), conv(x))
@@ -193,7 +193,7 @@ def test_fourier(shape: tuple[int, int, int]) -> None:
 def test_what_pays_is_transformed(monkeypatch: pytest.MonkeyPatch) -> None:
     build = KINDS["warping_module"].network
     state = tiny.plain_networks()["warping_module"].state_dict()
-    monkeypatch.setattr("portrayal.engines.liveportrait.networks.transformed.CHANNELS", 1)
+    monkeypatch.setattr("portrayal.neural.transformed.CHANNELS", 1)
     direct, ours = build(state), transformed(build(state))
     kinds = [type(part) for part in ours.modules()]
     assert kinds.count(WinogradConv) == 5 and kinds.count(FourierConv3d) == 1

@@ -95,7 +95,7 @@ def spectral(state: State, conv: str) -> tuple[Tensor, Tensor | None]:
 
 
 def upsampled(name: str, parts: Iterable[tuple[Tensor, Tensor]]) -> dict[str, Tensor]:
-    """A :class:`~.networks.convolution.UpsampledConv` of kernels (O, I, 3, 3) or (O, I, 3, 3, 3)."""
+    """A :class:`~portrayal.neural.convolution.UpsampledConv` of kernels (O, I, 3, 3) or (O, I, 3, 3, 3)."""
     weight, bias = _joined(parts)
     taps = weight.movedim((-2, -1), (0, 1)).flatten(0, 2)
     return {f"{name}.taps.weight": taps[..., None, None], f"{name}.bias": _channels(bias, weight.dim() - 2)}

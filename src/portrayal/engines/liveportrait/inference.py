@@ -20,9 +20,9 @@ from torch import Tensor, nn
 from portrayal.engines.liveportrait.checkpoint import Checkpoint, load_checkpoint
 from portrayal.engines.liveportrait.keypoints import FaceMotion
 from portrayal.engines.liveportrait.networks import WarpSource
-from portrayal.engines.liveportrait.networks.transformed import transformed
 from portrayal.engines.liveportrait.retargeting import Network, Retargeting
 from portrayal.errors import UsageError
+from portrayal.neural.transformed import transformed
 
 if TYPE_CHECKING:
     from portrayal.engines.liveportrait.info import LivePortraitOptions

@@ -13,7 +13,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from portrayal.engines.liveportrait.networks.convolution import UpsampledConv
+from portrayal.neural.convolution import UpsampledConv
 
 SLOPE = 0.2
 

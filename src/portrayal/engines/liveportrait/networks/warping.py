@@ -15,7 +15,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from portrayal.engines.liveportrait.networks.convolution import PlanarConv3d, UpsampledConv
+from portrayal.neural.convolution import PlanarConv3d, UpsampledConv
 
 HEAT_VARIANCE = 0.01
 

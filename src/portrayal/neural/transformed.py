@@ -14,7 +14,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from portrayal.engines.liveportrait.networks.convolution import PlanarConv3d
+from portrayal.neural.convolution import PlanarConv3d
 
 #: Outputs along an axis of a tile.
 TILE = 4

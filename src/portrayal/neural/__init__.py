@@ -1,0 +1,3 @@
+"""Layers that several engines' networks are made of: cheaper orders of computation, equal but for
+rounding.
+"""

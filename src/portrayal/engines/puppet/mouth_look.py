@@ -69,7 +69,7 @@ class Look:
         return cls(
             tooth=_tooth_colour(skin, _eye_white(grey, points), high),
             gum=0.85 * (0.6 * lip + 0.4 * skin),
-            tongue=_with_luma(0.65 * lip + 0.35 * skin, 0.68 * luma(lip)),
+            tongue=_with_luma(0.65 * lip + 0.35 * skin, 0.95 * luma(lip)),
             cavity=_with_luma(lip, float(np.clip(0.11 * luma(skin), low, 0.5 * luma(lip) + 1))),
             light=float(np.clip(next(sides) / next(sides), 0.45, 2.2)),
             blur=_edge_blur(grey, face.pose.scale),

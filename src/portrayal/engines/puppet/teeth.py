@@ -91,7 +91,7 @@ def back_of_mouth(surface: Surface, edge: float, size: float, look: Look, densit
     ridge = 1.1 * across**2  # the tongue's outline, arched
     tongue = _step(below - ridge, 0.06) * _step(0.27 - np.abs(across), 0.06)
     groove = 1 - 0.12 * np.exp(-((across / 0.018) ** 2)) * np.clip(below / 0.1, 0, 1)
-    depth = np.clip(0.04 + (below - ridge) / 0.24, 0.0, 1.0)
+    depth = np.clip(0.08 + (below - ridge) / 0.17, 0.0, 1.0)
     lit = (tongue * depth * groove)[..., None] * _light(surface, u, look)[..., None]
     colour = look.cavity + lit * np.maximum(look.tongue - look.cavity, 0)
     full = np.ones(colour.shape[:2], np.float32)

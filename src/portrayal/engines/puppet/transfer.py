@@ -10,9 +10,11 @@ from numpy.typing import NDArray
 
 from portrayal.engines.puppet.rig import displace, soft_limit_shape
 from portrayal.motion import MotionFrame
+from portrayal.track.blendshapes import LOWER_LID_SHARE
 from portrayal.track.expression import coefficients
 from portrayal.track.face import Face
 from portrayal.track.geometry import HeadPose
+from portrayal.track.proportions import LID_BOTTOMS, LID_TOPS, apertures
 from portrayal.track.topology import (
     LEFT_BROW,
     LEFT_EYE_BOTTOM,
@@ -82,7 +84,23 @@ class Transfer:
         if self.absolute or frame.shape is None or self.reference is None or self.reference.shape is None:
             start = self._own_coefficients if self.absolute else np.zeros(len(frame.coefficients), np.float32)
             return displace(frame.coefficients, own) - displace(start, own)
-        return self._proportion * (frame.shape - self.reference.shape)
+        moved = self._proportion * (frame.shape - self.reference.shape)
+        self._shut(moved, apertures(frame.shape) / np.maximum(apertures(self.reference.shape), 0.02))
+        return np.asarray(moved, np.float32)
+
+    def _shut(self, moved: Array, openness: Array) -> None:
+        """Lids that all but close close as far on the portrait, however large its eyes are, in place.
+
+        openness: (2,) of the driving's eyes, right and left, 1 as in the reference.
+        """
+        own = self.face.shape
+        gaps = own[LID_BOTTOMS] + moved[LID_BOTTOMS] - own[LID_TOPS] - moved[LID_TOPS]
+        wanted = openness[:, None] * (own[LID_BOTTOMS, 1] - own[LID_TOPS, 1])
+        share = np.clip(2 - openness / SHUTTING, 0, 1)[:, None]
+        gaps[..., 1] -= np.minimum(wanted, gaps[..., 1])
+        closing = share[..., None] * gaps * np.array([0, 1, 0], np.float32)
+        moved[LID_TOPS] += (1 - LOWER_LID_SHARE) * closing
+        moved[LID_BOTTOMS] -= LOWER_LID_SHARE * closing
 
     @cached_property
     def _own_coefficients(self) -> Array:
@@ -105,6 +123,8 @@ class Transfer:
 
 #: Powers of the size ratios of brows and eyes: small ones move less than large ones, but not by all of it.
 TEMPER = np.array([0.25, 0.25, 0.6, 0.6], np.float32)
+#: Eyes this open, as a share of how they are in the reference, or less are shutting; from twice that on open.
+SHUTTING = 0.25
 #: The tracker sees this much less of a look up or down than of one aside.
 LOOK_UP_AND_DOWN = 1.5
 #: How far a head may turn away from the portrait's own pose before the picture has nothing left to show.

@@ -1,10 +1,11 @@
 """Published protocols: a model judged on a folder of clips as in its paper.
 
 `tpsmm` (Zhao & Zhang 2022, section 4.2): every clip driven by itself from its first frame. L1 is the mean
-absolute difference of pixels in [0, 1]; AKD the mean absolute difference of landmark coordinates in pixels of the
-model's size, MKR the share of frames whose face is found in the clip and not in the result. The landmarks are
-MediaPipe's 468, where the paper has face_alignment's 68 (faces) and OpenPose's 18 (bodies): compare AKD and
-MKR with figures of the same extractor only. AED, which needs a network for identities, is left out.
+absolute difference of pixels in [0, 1]; AKD the mean absolute difference of landmark coordinates in pixels
+of the model's size, MKR the share of frames whose face is found in the clip and not in the result. The
+landmarks are MediaPipe's 468, where the paper has face_alignment's 68 (faces) and OpenPose's 18 (bodies):
+compare AKD and MKR with figures of the same extractor only. AED, which needs a network for identities, is
+left out.
 """
 
 from __future__ import annotations

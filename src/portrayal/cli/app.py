@@ -13,6 +13,7 @@ COMMANDS = {
     "edit": "Change a portrait's expression, gaze and head by sliders, or over time by a script.",
     "track": "Measure the motion of a video (or make that of a voice) and save it for reuse.",
     "evaluate": "Measure how well a result follows its driving.",
+    "train": "Train a model on a folder of clips.",
     "download": "Fetch the weights of an engine.",
     "engines": "List the engines: what is installed, what each reads, its licences.",
     "demo": "Have the public-domain photo of Grace Hopper say a sentence.",

@@ -17,16 +17,11 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from portrayal.errors import PortrayalError, UsageError
-from portrayal.media.files import shown
-from portrayal.media.image import read_image
-from portrayal.media.video import VideoReader
+from portrayal.media.clips import find_clips, frames_of
 from portrayal.track.face import FaceTracker
 from portrayal.track.topology import MESH_POINTS
 
 Rgb = NDArray[np.uint8]
-_VIDEOS = {".mp4", ".mov", ".gif", ".mkv", ".webm", ".avi"}
-_PICTURES = {".png", ".jpg", ".jpeg", ".webp", ".bmp"}
 
 
 @dataclass(frozen=True)
@@ -50,9 +45,9 @@ def reconstruction(
 
     The first frame standing still is scored beside it. PortrayalError where there are no clips.
     """
-    clips = find_clips(folder)
+    clips = find_clips(folder, "test")
     tally = _Tally()
-    for pairs in make(_frames(clip) for clip in clips):
+    for pairs in make(frames_of(clip) for clip in clips):
         trackers = FaceTracker(), FaceTracker()
         first: Rgb | None = None
         for true, made in pairs:
@@ -63,31 +58,6 @@ def reconstruction(
         for tracker in trackers:
             tracker.close()
     return tally.scores(len(clips))
-
-
-def find_clips(folder: Path) -> list[Path]:
-    """The videos of a folder and its folders of pictures, by name; those of `test` if it has one."""
-    if not folder.is_dir():
-        raise UsageError(f"{shown(folder)}: a protocol is run on a folder of clips")
-    place = folder / "test" if (folder / "test").is_dir() else folder
-    clips = sorted(
-        path
-        for path in place.iterdir()
-        if path.suffix.lower() in _VIDEOS or (path.is_dir() and _pictures(path))
-    )
-    if not clips:
-        raise PortrayalError(f"{shown(place)}: has no videos and no folders of pictures")
-    return clips
-
-
-def _pictures(folder: Path) -> list[Path]:
-    return sorted(path for path in folder.iterdir() if path.suffix.lower() in _PICTURES)
-
-
-def _frames(clip: Path) -> Iterator[Rgb]:
-    if clip.is_dir():
-        return (read_image(path).rgb for path in _pictures(clip))
-    return iter(VideoReader(clip))
 
 
 class _Tally:

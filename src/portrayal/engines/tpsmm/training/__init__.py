@@ -1,0 +1,1 @@
+"""Training of the Thin-Plate-Spline Motion Model, with the published losses and schedule."""

@@ -64,7 +64,7 @@ class KeypointDetector(nn.Module):
         if self.size is not None and image.shape[2] != self.size:  # as some were trained
             side = (self.size, self.size)
             image = F.interpolate(image, side, mode="bilinear", align_corners=False, antialias=True)
-        return torch.tanh(self.fg_encoder(image) / 2).unflatten(1, (-1, 2))  # 2 sigmoid(x) - 1
+        return torch.sigmoid(self.fg_encoder(image)).unflatten(1, (-1, 2)) * 2 - 1
 
 
 class BackgroundPredictor(nn.Module):

@@ -61,11 +61,7 @@ def whole(inference: Inference, name: str, side: int, mode: Mode) -> tuple[np.nd
         points = [network("kp_detector")(x).numpy() for x in (source, *frames)]
         transfer = Transfer(mode, points[0][0], points[1][0], avd=inference.avd)
         moved = transfer(np.concatenate(points[1:]))
-        motion = network("dense_motion_network")(
-            source, torch.from_numpy(moved[1:]), torch.from_numpy(points[0])
-        )
-        inpainting = network("inpainting_network")
-        out = inpainting(source, inpainting.encode(source), motion)
+    out = inference.draw(inference.prepared(source), torch.from_numpy(moved[1:]))
     return moved, out[0].permute(1, 2, 0).numpy()
 
 

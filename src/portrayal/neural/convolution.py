@@ -30,6 +30,16 @@ class UpsampledConv(nn.Module):
             self.taps = nn.Conv2d(inputs, 9 * outputs, 1, bias=False)
         self.bias = nn.Parameter(torch.zeros(outputs, *(1,) * (3 if depth else 2)))
 
+    @classmethod
+    def of(cls, conv: nn.Conv2d) -> UpsampledConv:
+        """What a 3x3 convolution does to an input whose pixels were repeated twice along both axes."""
+        ours = cls(conv.in_channels, conv.out_channels)
+        taps = conv.weight.detach().movedim((-2, -1), (0, 1)).flatten(0, 2)
+        ours.taps.weight = nn.Parameter(taps[..., None, None])
+        if conv.bias is not None:
+            ours.bias = nn.Parameter(conv.bias.detach()[:, None, None])
+        return ours
+
     def forward(self, x: Tensor) -> Tensor:
         products = self.taps(x).unflatten(1, (3, 3, self.outputs))
         rows = repeated(products, self.scale, dim=-2)
@@ -49,6 +59,30 @@ def repeated(products: Tensor, scale: int, dim: int) -> Tensor:
     first.narrow(dim, 1, size - 1).add_(before.narrow(dim, 0, size - 1))
     last.narrow(dim, 0, size - 1).add_(after.narrow(dim, 1, size - 1))
     return torch.stack([first, *[middle] * (scale - 2), last], dim).flatten(dim - 1, dim)
+
+
+class RowwiseConv2d(nn.Module):
+    """A 2-D convolution (zero padding) as one along the rows for all rows of its kernel, whose results are
+    added.
+
+    Few outputs of large kernels leave the units of a processor idle; here they are `kernel` times as many.
+    """
+
+    def __init__(self, conv: nn.Conv2d) -> None:
+        super().__init__()
+        kernel = conv.kernel_size[0]
+        # Channels of its outputs: row of the kernel, output.
+        self.rows = nn.Conv2d(conv.in_channels, kernel * conv.out_channels, (1, kernel), bias=False)
+        self.rows.weight = nn.Parameter(conv.weight.detach().movedim(2, 0).flatten(0, 1)[:, :, None])
+        self.bias = conv.bias
+        self.kernel = kernel
+
+    def forward(self, x: Tensor) -> Tensor:
+        margin, height = self.kernel // 2, x.shape[2]
+        rows = self.rows(F.pad(x, (margin,) * 4)).unflatten(1, (self.kernel, -1))
+        total = sum(rows[:, i, :, i : i + height] for i in range(self.kernel))
+        assert isinstance(total, Tensor)
+        return total if self.bias is None else total + self.bias[:, None, None]
 
 
 class PlanarConv3d(nn.Module):

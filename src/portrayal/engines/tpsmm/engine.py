@@ -74,7 +74,7 @@ class Tpsmm(Engine):
 
     def networks(self, options: TpsmmOptions) -> Inference:
         """The networks that the options ask for; PortrayalError where their weights are missing."""
-        wanted = ("weights", "config", "device", "precision", "activation", "keypoint_size")
+        wanted = ("weights", "config", "device", "precision", "compile", "activation", "keypoint_size")
         key = (*(getattr(options, name) for name in wanted), options.mode == "avd")
         if self._loaded is None or self._loaded[0] != key:
             self._loaded, self._cast = (key, load_networks(options)), None

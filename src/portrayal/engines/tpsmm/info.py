@@ -58,6 +58,7 @@ class TpsmmOptions(EngineOptions):
     precision: Literal["auto", "fp32", "fp16", "bf16"] = Field(
         "auto", description="Of the painting; key points and splines are always fp32"
     )
+    compile: bool = Field(False, description="Compile the painting first (a minute), for long clips")
     batch: int = Field(1, ge=1, le=64, description="Frames rendered at once")
 
     @field_validator("work_size")

@@ -96,8 +96,11 @@ def gaussians(points: Tensor, height: int, width: int, variance: float) -> Tenso
 
 
 def warped(x: Tensor, grid: Tensor) -> Tensor:
-    """(B, C, H, W) sampled at grid (B, h, w, 2), resized to its own size first; zero beyond the edges."""
+    """(B, C, H, W) sampled at grid (B, h, w, 2), resized to its own size first; zero beyond the edges.
+
+    It is as precise as the grid: places rounded to half precision would tremble.
+    """
     if grid.shape[1:3] != x.shape[2:]:
         resized = F.interpolate(grid.permute(0, 3, 1, 2), x.shape[2:], mode="bilinear", align_corners=True)
         grid = resized.permute(0, 2, 3, 1)
-    return F.grid_sample(x, grid.to(x.dtype), align_corners=True)
+    return F.grid_sample(x.to(grid.dtype), grid, align_corners=True)

@@ -108,7 +108,8 @@ class DenseMotionNetwork(nn.Module):
             source_points, height, width, self.variance
         )
         heat = torch.cat([bumps.new_zeros(batch, 1, height, width), bumps], 1)
-        maps = self.hourglass(torch.cat([heat, moved], 1).to(small.dtype))
+        precision = next(self.hourglass.parameters()).dtype
+        maps = self.hourglass(torch.cat([heat, moved], 1).to(precision))
         parts = shares(self.maps(maps[-1]).float(), keep)
         flow = (parts[..., None] * grids).sum(1)
         return DenseMotion(flow, self._trust(maps), parts)

@@ -48,7 +48,10 @@ class InpaintingNetwork(nn.Module):
 
     def forward(self, source: Tensor, features: list[Tensor], motion: DenseMotion) -> Tensor:
         """features: from :meth:`encode`."""
-        moved = [warped(x, motion.flow) * trust for x, trust in zip(features, motion.trust, strict=True)]
+        moved = [
+            warped(x, motion.flow).to(trust.dtype) * trust
+            for x, trust in zip(features, motion.trust, strict=True)
+        ]
         x = moved[0]
         for i, up in enumerate(self.up_blocks):
             x = up(self.resblock[2 * i + 1](self.resblock[2 * i](x)))

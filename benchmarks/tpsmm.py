@@ -1,0 +1,141 @@
+"""How fast TPSMM's frames are made, against the plain port, side by side on the same weights.
+
+python benchmarks/tpsmm.py [--device cuda] [--size 256] [--batch 1] [--rounds 5] [--threads 2] [--compile]
+
+A frame is everything from a driving picture on: key points, dense motion, inpainting. Weights are random from
+a seed. On a CPU everything is float32, "same arithmetic" being the engine without Winograd's, and the
+processor's time is told beside the clock's, which others on the machine disturb; on CUDA the plain port runs
+in fp16 autocast, the engine in fp16, eager and (--compile) compiled.
+"""
+
+from __future__ import annotations
+
+import argparse
+import statistics
+import time
+from collections.abc import Callable
+
+import torch
+from torch import Tensor, nn
+
+import tpsmm_plain as plain
+from portrayal.engines.tpsmm import networks
+from portrayal.engines.tpsmm.checkpoint import Checkpoint
+from portrayal.engines.tpsmm.inference import Inference
+
+Draw = Callable[[], Tensor]
+OURS: dict[str, Callable[[], nn.Module]] = {
+    "kp_detector": networks.KeypointDetector,
+    "dense_motion_network": networks.DenseMotionNetwork,
+    "inpainting_network": networks.InpaintingNetwork,
+}
+
+
+def published(seed: int = 0) -> dict[str, nn.Module]:
+    """The plain port with random weights, and running statistics as after training."""
+    torch.manual_seed(seed)
+    built = {name: plain.NETWORKS[name]().eval().requires_grad_(False) for name in OURS}
+    for name, buffer in built["kp_detector"].named_buffers():
+        if name.endswith(("running_mean", "running_var")):
+            buffer += 0.1 * torch.rand_like(buffer)
+    built["kp_detector"].fg_encoder.fc.weight *= 8  # key points apart, as after training
+    return built
+
+
+def checkpoint(weights: dict[str, nn.Module]) -> Checkpoint:
+    """The same weights in the engine's networks."""
+    ours = {name: build().eval().requires_grad_(False) for name, build in OURS.items()}
+    for name, network in ours.items():
+        network.load_state_dict(weights[name].state_dict())
+    return Checkpoint(*ours.values(), None, None)  # type: ignore[arg-type]
+
+
+def milliseconds(
+    draws: dict[str, Draw], rounds: int, frames: int, device: torch.device
+) -> dict[str, tuple[float, float]]:
+    """Median times of a frame by the clock and by the processor; the forms take turns, so that what disturbs
+    the machine disturbs all.
+    """
+    for draw in draws.values():
+        for _ in range(3 if device.type == "cuda" else 1):
+            draw()
+    times: dict[str, list[tuple[float, float]]] = {name: [] for name in draws}
+    for _ in range(rounds):
+        for name, draw in draws.items():
+            clock, processor = _now(device)
+            draw()
+            then = _now(device)
+            scale = 1000 / frames
+            times[name].append(((then[0] - clock) * scale, (then[1] - processor) * scale))
+    return {
+        name: (statistics.median(clock), statistics.median(processor))
+        for name, (clock, processor) in ((name, zip(*pairs, strict=True)) for name, pairs in times.items())
+    }
+
+
+def _now(device: torch.device) -> tuple[float, float]:
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+    return time.perf_counter(), time.process_time()
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--device", default="cpu")
+    parser.add_argument("--size", type=int, default=256)
+    parser.add_argument("--batch", type=int, default=1)
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--threads", type=int, default=torch.get_num_threads())
+    parser.add_argument("--compile", action="store_true")
+    arguments = parser.parse_args()
+    torch.set_num_threads(arguments.threads)
+    device = torch.device(arguments.device)
+    gpu = device.type == "cuda"
+    torch.backends.cudnn.benchmark = True
+
+    weights = published()
+    source = torch.rand(1, 3, arguments.size, arguments.size, device=device)
+    driving = torch.rand(arguments.batch, 3, arguments.size, arguments.size, device=device)
+    sources = source.expand(arguments.batch, -1, -1, -1)
+    plain_networks = {name: network.to(device) for name, network in weights.items()}
+    with torch.inference_mode():
+        own = plain_networks["kp_detector"](source).expand(arguments.batch, -1, -1)
+
+    def as_published() -> Tensor:
+        with torch.inference_mode():
+            points = plain_networks["kp_detector"](driving)
+            with torch.autocast(device.type, torch.float16, enabled=gpu):
+                motion = plain_networks["dense_motion_network"](sources, points, own)
+                return plain_networks["inpainting_network"](sources, motion)["prediction"].float()
+
+    def by(inference: Inference) -> Draw:
+        prepared = inference.prepared(source)
+        return lambda: inference.draw(prepared, inference.found(driving))
+
+    dtype = torch.float16 if gpu else torch.float32
+    draws: dict[str, Draw] = {"plain": as_published}
+    if not gpu:
+        draws["engine, same arithmetic"] = by(Inference(checkpoint(weights), device, dtype, winograd=False))
+    draws["engine"] = by(Inference(checkpoint(weights), device, dtype))
+    if arguments.compile:
+        draws["engine, compiled"] = by(Inference(checkpoint(weights), device, dtype, compiled=True))
+
+    wanted = as_published()
+    print(
+        "| form | ms a frame | times the plain | processor ms | times the plain | largest difference of 1 |"
+    )
+    print("| --- | --: | --: | --: | --: | --: |")
+    times = milliseconds(draws, arguments.rounds, arguments.batch, device)
+    base = times["plain"]
+    for name, (clock, processor) in times.items():
+        difference = (draws[name]() - wanted).abs().max().item()
+        print(
+            f"| {name} | {clock:.0f} | {base[0] / clock:.2f} | {processor:.0f} | {base[1] / processor:.2f} |"
+            f" {difference:.1e} |"
+        )
+
+
+if __name__ == "__main__":
+    main()

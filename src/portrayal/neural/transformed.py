@@ -21,7 +21,7 @@ TILE = 4
 #: Where the polynomials are evaluated, besides at infinity: of those tried the ones that round best.
 POINTS = (0.0, 0.75, -0.75, 1.5, -1.5)
 #: Numbers that are worked on at once, so that they stay in the cache.
-CHUNK = 2_000_000
+CHUNK = 4_000_000
 #: Fewest channels for which it pays.
 CHANNELS = 16
 

@@ -76,7 +76,7 @@ class Inference:
 
     def _use(self, dtype: torch.dtype) -> None:
         """Warp and generator in that precision from now on."""
-        self._dtype = dtype
+        self.dtype = dtype
         self._warping = self._placed(self._checkpoint.warping, dtype)
         self._warping.compress = self._placed(self._checkpoint.warping.compress)
         self._generator = self._placed(self._checkpoint.generator, dtype)
@@ -109,7 +109,12 @@ class Inference:
         """What is made of a portrait (256, 256, 3) with keypoints (1, 21, 3) once."""
         with self._mode():
             volume = self._appearance(self._images(picture[None]))
-            return self._warping.source(volume, self._points(keypoints))
+            return self.prepared(volume, self._points(keypoints))
+
+    def prepared(self, volume: Tensor, points: Tensor) -> WarpSource:
+        """The same from the volume (1, C, D, H, W) that the picture was made into."""
+        with self._mode():
+            return self._warping.source(volume, points)
 
     def render(self, source: WarpSource, keypoints: Array) -> Rgb:
         """(N, 512, 512, 3) the portrait with its keypoints at (N, 21, 3); values are truncated, as published.
@@ -122,18 +127,23 @@ class Inference:
             last = np.repeat(keypoints[-1:], self._largest - count, 0)
             return self.render(source, np.concatenate([keypoints, last]))[:count]
         with self._mode():
-            drawn = self._draw(source, self._points(keypoints)).float()
-            if self._dtype != torch.float32 and not bool(drawn.isfinite().all()):
+            drawn = self.draw(source, self._points(keypoints))
+            if self.dtype != torch.float32 and not bool(drawn.isfinite().all()):
                 warnings.warn(
                     "half precision overflows on this card: computing in fp32 from here", stacklevel=2
                 )
                 self._use(torch.float32)
-                drawn = self._draw(source, self._points(keypoints))
+                drawn = self.draw(source, self._points(keypoints))
             levels = (drawn.clamp(0, 1) * 255).to(torch.uint8)
             return np.ascontiguousarray(levels.permute(0, 2, 3, 1).cpu().numpy())
 
+    def draw(self, source: WarpSource, points: Tensor) -> Tensor:
+        """RGB in (0, 1), (N, 3, 512, 512), float32, for points on the device; all of it not a number where
+        the feature that it is drawn from overflowed."""
+        with self._mode():
+            return self._draw(source, points).float()
+
     def _drawn(self, source: WarpSource, points: Tensor) -> Tensor:
-        """RGB in (0, 1), (N, 3, 512, 512); not a number where the feature it is drawn from overflowed."""
         feature = self._warping(source, points)
         rgb: Tensor = self._generator(feature.contiguous(memory_format=torch.channels_last))
         return rgb + (feature - feature).sum((1, 2, 3), keepdim=True)

@@ -16,6 +16,7 @@ import time
 from collections.abc import Callable
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 import tpsmm_plain as plain
@@ -32,13 +33,13 @@ OURS: dict[str, Callable[[], nn.Module]] = {
 
 
 def published(seed: int = 0) -> dict[str, nn.Module]:
-    """The plain port with random weights, and running statistics as after training."""
+    """The plain port with random weights that keep the scale of what they see, so that pictures matter."""
     torch.manual_seed(seed)
     built = {name: plain.NETWORKS[name]().eval().requires_grad_(False) for name in OURS}
-    for name, buffer in built["kp_detector"].named_buffers():
-        if name.endswith(("running_mean", "running_var")):
-            buffer += 0.1 * torch.rand_like(buffer)
-    built["kp_detector"].fg_encoder.fc.weight *= 8  # key points apart, as after training
+    for network in built.values():
+        for weight in network.parameters():
+            if weight.dim() > 1:
+                weight.normal_(std=weight[0].numel() ** -0.5)
     return built
 
 
@@ -48,6 +49,10 @@ def checkpoint(weights: dict[str, nn.Module]) -> Checkpoint:
     for name, network in ours.items():
         network.load_state_dict(weights[name].state_dict())
     return Checkpoint(*ours.values(), None, None)  # type: ignore[arg-type]
+
+
+def picture(count: int, size: int) -> Tensor:
+    return F.interpolate(torch.rand(count, 3, 16, 16), (size, size), mode="bilinear")
 
 
 def milliseconds(
@@ -96,8 +101,7 @@ def main() -> None:
     torch.backends.cudnn.benchmark = True
 
     weights = published()
-    source = torch.rand(1, 3, arguments.size, arguments.size, device=device)
-    driving = torch.rand(arguments.batch, 3, arguments.size, arguments.size, device=device)
+    source, driving = (picture(count, arguments.size).to(device) for count in (1, arguments.batch))
     sources = source.expand(arguments.batch, -1, -1, -1)
     plain_networks = {name: network.to(device) for name, network in weights.items()}
     with torch.inference_mode():

@@ -147,10 +147,16 @@ def test_checkpoints(weights: Path, tmp_path: Path) -> None:
     broken = states(tiny())
     broken["kp_detector"]["fg_encoder.fc.bias"] = torch.zeros(7)
     torch.save(broken, tmp_path / "broken.pth.tar")
+    broken["kp_detector"]["fg_encoder.fc.weight"] = torch.tensor(1.0)
+    torch.save(broken, tmp_path / "flat.pth.tar")
+    diverged = states(tiny())
+    diverged["inpainting_network"]["final.bias"] = torch.full((3,), torch.nan)
+    torch.save(diverged, tmp_path / "diverged.pth.tar")
     (tmp_path / "evil.pth.tar").write_bytes(pickle.dumps(Evil()))
     for file, said in (
         ("part", "lacks kp_detector"), ("cut", "cut short"), ("foreign", "no checkpoint of"),
-        ("broken", "do not fit"), ("evil", "evil.pth.tar"), ("missing", "no such file"),
+        ("broken", "do not fit"), ("flat", "do not fit"),
+        ("diverged", "no number"), ("evil", "evil.pth.tar"), ("missing", "no such file"),
     ):  # fmt: skip
         with pytest.raises(PortrayalError, match=said) as error:
             load_checkpoint(tmp_path / f"{file}.pth.tar")

@@ -57,7 +57,7 @@ def load_checkpoint(
         )
     except KeyError as error:
         raise PortrayalError(f"{shown(path)}: is of this model, but lacks {error.args[0]}") from error
-    except (RuntimeError, ValueError, IndexError, ZeroDivisionError) as error:
+    except (RuntimeError, ValueError, TypeError, IndexError, ZeroDivisionError) as error:
         problem = " ".join(str(error).split())[:200]
         raise PortrayalError(
             f"{shown(path)}: is of this model, but its parts do not fit: {problem}"
@@ -113,6 +113,9 @@ def _parts(path: Path) -> dict[str, State]:
         raise PortrayalError(f"{shown(path)}: is of this model, but lacks {', '.join(missing)}")
     if not all(isinstance(value, Tensor) for state in parts.values() for value in state.values()):
         raise PortrayalError(f"{shown(path)}: has parts that are no tensors")
+    for name, state in parts.items():
+        if not all(bool(value.isfinite().all()) for value in state.values()):
+            raise PortrayalError(f"{shown(path)}: its {name} holds what is no number; its training failed")
     return parts
 
 

@@ -15,7 +15,7 @@ import pytest
 
 from portrayal import Motion, UsageError
 from portrayal.cli import options
-from portrayal.cli.app import COMMANDS
+from portrayal.cli.commands import COMMANDS
 from portrayal.media.audio import AudioTrack
 from portrayal.media.image import read_image
 from portrayal.media.video import VideoReader

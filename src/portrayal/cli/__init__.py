@@ -13,7 +13,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     0 done; 1 an error, in one line on stderr; 2 wrong usage; 128 + n when stopped by signal n (Ctrl-C: 130).
     """
-    from portrayal.cli.app import options_of, run
+    from portrayal.cli.commands import options_of, run
 
     given = list(sys.argv[1:] if arguments is None else arguments)
     with stoppable():

@@ -184,6 +184,9 @@ class Driving:
 
     def smoothed(self, smooth: float = 0.5) -> MotionSource:
         """The motion; where it is tracked from pictures smoothed by `smooth`: 0 none, 1 strong."""
+        own = getattr(self.source, "smoothed", None)  # of one that cannot wait for later frames
+        if own is not None:
+            return own(smooth)
         raw = self.motion
         if self.kind not in ("video", "frames") or smooth == 0:
             return raw

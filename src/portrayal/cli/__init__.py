@@ -1,4 +1,4 @@
-"""The command line: `portrayal animate | edit | track | evaluate | engines | demo`."""
+"""The command line: `portrayal animate | edit | live | track | evaluate | engines | demo`."""
 
 from __future__ import annotations
 

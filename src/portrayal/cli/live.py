@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from portrayal.cli import options as o
-from portrayal.cli.animate import open_portrait
 from portrayal.cli.flags import DEFAULT_ENGINE, engine_flags, given, with_flags
 from portrayal.cli.result import say_path
 from portrayal.errors import UsageError
@@ -68,6 +67,7 @@ def live(
     from portrayal.live.outputs import VirtualCamera, Window
     from portrayal.live.session import Live
     from portrayal.media.write import check_target
+    from portrayal.portrait import Portrait
 
     if not (window or virtual_camera or record):
         raise UsageError("--no-window: name --record FILE or --virtual-camera, or nothing is seen of it")
@@ -76,7 +76,7 @@ def live(
     actor = load_engine(engine)
     chosen = actor.options(**given(flags))
     face = face if actor.needs_face(chosen) else "none"
-    person = open_portrait(portrait, face, size, max_pixels=max_pixels)
+    person = Portrait.open(portrait, face=face, size=size, **given({"max_pixels": max_pixels}))
     with ExitStack() as stack:
         screen = Window() if window else None
         twin = VirtualCamera(actor.frame_size(person, chosen), _FPS) if virtual_camera else None

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from fractions import Fraction
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import Annotated, Any
 
 import typer
 
@@ -12,11 +11,6 @@ from portrayal.cli import options as o
 from portrayal.cli.flags import DEFAULT_ENGINE, engine_flags, given, with_flags
 from portrayal.cli.result import Target, stem, target_path
 from portrayal.errors import UsageError
-
-if TYPE_CHECKING:
-    from portrayal.driving import Driving
-    from portrayal.portrait import Portrait
-    from portrayal.track.face import FaceChoice
 
 _PORTRAIT_HELP = "A picture with a face, or a video."
 _DRIVING_HELP = (
@@ -75,61 +69,17 @@ def animate(
 ) -> None:
     """Make the portrait act out the driving and write the result."""
     from portrayal.engines import load_engine
+    from portrayal.requests import AnimateRequest
 
     if (driving is None) == (text is None):
         raise UsageError("name one driving: a file, or --text (see portrayal animate --help)")
     name = f"{stem(portrait)}-{'text' if driving is None else stem(driving)}.mp4"
     target = Target(target_path(output, name), overwrite, sheet, quality, quiet)
     target.check([portrait, driving])
+    request = AnimateRequest(
+        text=text, voice=voice, transcript=transcript, start=start, end=end, fps=fps,
+        driving_face=driving_face, face=face, size=size, max_pixels=max_pixels, crop=crop, quality=quality,
+    )  # fmt: skip
     actor = load_engine(engine)
-    chosen = actor.options(**given(flags))
-    if driving is None:
-        source = _spoken(text or "", voice, fps, chosen.seed, start=start, end=end, transcript=transcript)
-    else:
-        source = open_driving(driving, voice, transcript, start, end, fps, driving_face, chosen.seed)
-    face = face if actor.needs_face(chosen) else "none"
-    person = open_portrait(portrait, face, size, max_pixels=max_pixels)
-    clip = actor.animate(person, source, chosen)
-    clip = clip.crop(person.crop_box()) if crop and clip.size == person.size else clip
+    clip, source = request.clip(portrait, driving, actor, actor.options(**given(flags)))
     target.write(clip.compare(source) if compare else clip)
-
-
-def open_portrait(
-    path: str, face: FaceChoice | Literal["all", "none"], size: int | None, **others: Any
-) -> Portrait:
-    """The portrait; others: start and end of a video, max_pixels, as far as they were given."""
-    from portrayal.portrait import Portrait
-
-    return Portrait.open(path, face=face, size=size, **given(others))
-
-
-def _spoken(text: str, voice: str | None, fps: Fraction | None, seed: int, **others: object) -> Driving:
-    """A text as driving; others: what only a file has."""
-    from portrayal.driving import Driving
-
-    for name in given(others):
-        raise UsageError(f"--{name}: goes with a file, not with --text")
-    return Driving.from_text(text, fps=fps, seed=seed, **given({"voice": voice}))
-
-
-def open_driving(
-    path: str,
-    voice: str | None,
-    transcript: str | None,
-    start: float | None,
-    end: float | None,
-    fps: Fraction | None,
-    face: FaceChoice,
-    seed: int,
-) -> Driving:
-    """A file as driving."""
-    from portrayal.driving import Driving, described
-
-    if voice is not None:
-        raise UsageError("--voice: goes with --text")
-    if start is not None and end is not None and end <= start:
-        raise UsageError(f"--end: {end:g} s is not after --start, {start:g} s")
-    source = Driving.open(path, start=start, end=end, fps=fps, face=face, transcript=transcript, seed=seed)
-    if transcript is not None and source.kind != "audio":
-        raise UsageError(f"--transcript: goes with a sound, but {source.name} is {described(source.kind)}")
-    return source

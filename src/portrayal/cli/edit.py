@@ -3,38 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from portrayal.cli import options as o
-from portrayal.cli.animate import open_portrait
 from portrayal.cli.flags import DEFAULT_ENGINE, engine_flags, given, slider, with_flags
 from portrayal.cli.result import Target, stem, target_path
 from portrayal.errors import UsageError
 
 if TYPE_CHECKING:
     import inspect
-    from fractions import Fraction
-
-    from portrayal.driving import Driving
-    from portrayal.motion import Motion
-    from portrayal.portrait import Portrait
-
-#: The head and the gaze: what each number means.
-_HEAD = {
-    "pitch": "Degrees; up is negative, down positive.",
-    "yaw": "Degrees; positive turns towards its own left.",
-    "roll": "Degrees; positive tilts towards its own right shoulder.",
-    "x": "Move right, in eye distances.",
-    "y": "Move down, in eye distances.",
-    "scale": "Size; 1 as it is.",
-    "gaze-x": "Look sideways: -1 own right, 1 own left.",
-    "gaze-y": "Look up (-1) or down (1).",
-}
-#: Seconds in which a still moves to where the sliders are when a video of it is asked for, and its length.
-_EASE, _LENGTH = 0.6, 2.0
 
 
 def command(arguments: list[str]) -> Callable[..., object]:
@@ -44,11 +23,11 @@ def command(arguments: list[str]) -> Callable[..., object]:
 
 def sliders() -> list[inspect.Parameter]:
     """The head's flags and the 52 coefficients of a face."""
-    from portrayal.motion import SHAPES
-    from portrayal.motion_script import kebab
+    from portrayal.requests import sliders as known
 
-    head = [slider(name, text, "Head and gaze") for name, text in _HEAD.items()]
-    return head + [slider(kebab(name), "", "Face (0 neutral, 1 full)") for name in SHAPES]
+    return [
+        slider(each.name, f"{each.description}." if each.description else "", each.group) for each in known()
+    ]
 
 
 def edit(
@@ -89,6 +68,7 @@ def edit(
     from portrayal.clip import is_picture
     from portrayal.engines import engine_options, load_engine
     from portrayal.media.sniff import sniff
+    from portrayal.requests import EditRequest, apart
 
     names = {parameter.name for parameter in sliders()}
     values = {name: value for name, value in given(flags).items() if name in names}
@@ -102,56 +82,10 @@ def edit(
     if not moving and (start is not None or end is not None):
         raise UsageError("--start and --end: go with a script or a portrait that is a video")
     actor = load_engine(engine)
-    chosen = actor.options(**others)
-    own = {name: getattr(chosen, name) for name in chosen.sliders if name in others}
-    values |= own  # they move over time, too
-    chosen = actor.options(**{name: value for name, value in others.items() if name not in own})
-    face = face if actor.needs_face(chosen) else "none"
-    if script is not None:
-        motion = _scripted(script, values, start, end)
-        person = open_portrait(portrait, face, size, max_pixels=max_pixels)
-    else:
-        person = open_portrait(portrait, face, size, max_pixels=max_pixels, start=start, end=end)
-        motion = _held(values, person, fps) if moving or is_picture(path) else _eased(values)
-    driving = _driving(motion if fps is None else motion.resample(fps), person, script, start, end)
-    clip = actor.animate(person, driving, chosen)
-    clip = clip.crop(person.crop_box()) if crop and clip.size == person.size else clip
+    values, chosen = apart(actor, values, others)
+    request = EditRequest(
+        start=start, end=end, fps=fps, face=face, size=size, max_pixels=max_pixels, crop=crop,
+        quality=quality, values=values, moving=not is_picture(path),
+    )  # fmt: skip
+    clip, driving = request.clip(portrait, script, actor, chosen)
     target.write(clip.compare(driving) if compare else clip)
-
-
-def _scripted(script: str, values: dict[str, float], start: float | None, end: float | None) -> Motion:
-    """The script, and what the sliders add to it."""
-    from portrayal.motion import Motion
-
-    return Motion.from_script(script).cut(start, end).edited(values, add=True)
-
-
-def _held(values: dict[str, float], portrait: Portrait, fps: Fraction | None) -> Motion:
-    """The sliders for as long as the portrait lasts: one frame, or its video."""
-    from portrayal.motion import Motion
-
-    if portrait.video is None:
-        return Motion.from_sliders(values)
-    video = portrait.video.at(fps or portrait.video.fps)
-    return Motion.from_sliders(values, video.fps, video.info.frame_count)
-
-
-def _eased(values: dict[str, float]) -> Motion:
-    """A still that moves to where the sliders are, and stays."""
-    from portrayal.motion import Motion
-
-    return Motion.from_script({"duration": _LENGTH, "keys": [{"at": _EASE, **values}]})
-
-
-def _driving(
-    motion: Motion, portrait: Portrait, script: str | None, start: float | None, end: float | None
-) -> Driving:
-    """The motion, with the sound of a portrait that is a video and sets the time."""
-    from portrayal.driving import Driving
-
-    if script is not None:
-        return replace(Driving.from_motion(motion), name=script)
-    if portrait.path is None or portrait.video is None or not portrait.video.info.has_audio:
-        return replace(Driving.from_motion(motion), name="the sliders")
-    own = Driving.open(portrait.path, start=start, end=end)
-    return replace(Driving.from_motion(motion, own.audio), name="the sliders")

@@ -46,10 +46,10 @@ def track(
     **flags: Any,
 ) -> None:
     """Measure the motion, as the engine plays it, and save it."""
-    from portrayal.cli.animate import open_driving
     from portrayal.engines import load_engine
     from portrayal.media.atomic import check_target
     from portrayal.media.files import shown
+    from portrayal.requests import AnimateRequest
 
     path = target_path(output, f"{stem(driving)}.npz")
     if not path.lower().endswith((".npz", ".csv")):
@@ -57,7 +57,8 @@ def track(
     target = check_target(path, overwrite)
     actor = load_engine(engine)
     chosen = actor.options(**given(flags))
-    source = open_driving(driving, None, transcript, start, end, fps, face, chosen.seed)
+    request = AnimateRequest(start=start, end=end, fps=fps, transcript=transcript, driving_face=face)
+    source = request.driving(driving, chosen.seed)
     if source.path is not None and target.exists() and target.samefile(source.path):
         raise PortrayalError(f"{shown(path)}: is read here; write to another file")
     with progress(source.count, quiet=quiet) as step:

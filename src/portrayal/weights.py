@@ -15,12 +15,16 @@ from portrayal.errors import UsageError
 
 @dataclass(frozen=True)
 class Weights:
-    """A checkpoint: files of a repository on the Hugging Face Hub, each with its size in bytes (rounded)."""
+    """A checkpoint: files of a repository on the Hugging Face Hub, each with its size in bytes (rounded).
+
+    also: other checkpoints that this one does not work without; they are fetched with it.
+    """
 
     repository: str
     files: dict[str, int]
     licence: str
     commercial: Literal["yes", "no", "unclear"]
+    also: tuple[str, ...] = ()
 
     @property
     def size(self) -> int:
@@ -53,12 +57,66 @@ WEIGHTS |= {
     )
 }  # fmt: skip
 
+#: Wan-Animate: the encoders and the VAE, and the transformer in one of several precisions.
+_ANIMATE = "Wan-AI/Wan2.2-Animate-14B-Diffusers"
+_ENCODERS = {
+    "text_encoder/model-00001-of-00003.safetensors": 4_940_000_000,
+    "text_encoder/model-00002-of-00003.safetensors": 4_980_000_000,
+    "text_encoder/model-00003-of-00003.safetensors": 1_440_000_000,
+    "text_encoder/model.safetensors.index.json": 22_500,
+    "image_encoder/model.safetensors": 1_260_000_000,
+    "vae/diffusion_pytorch_model.safetensors": 508_000_000,
+    "tokenizer/tokenizer.json": 16_800_000,
+    "tokenizer/tokenizer_config.json": 60_000,
+}
+_SHARDS = {
+    f"transformer/diffusion_pytorch_model-{i:05}-of-00015.safetensors": 4_600_000_000 for i in range(1, 16)
+}
+_COMFY = "Comfy-Org/Wan_2.2_ComfyUI_Repackaged"
+_GGUF = "QuantStack/Wan2.2-Animate-14B-GGUF"
+
+
+def _wananimate(repository: str, files: dict[str, int], also: tuple[str, ...] = ()) -> Weights:
+    return Weights(repository, files, "Apache-2.0", "yes", also)
+
+
+WEIGHTS |= {
+    "wananimate": _wananimate(
+        _COMFY,
+        {"split_files/diffusion_models/wan2.2_animate_14B_bf16.safetensors": 34_550_000_000},
+        ("wananimate-encoders",),
+    ),
+    "wananimate-q8": _wananimate(
+        _GGUF, {"Wan2.2-Animate-14B-Q8_0.gguf": 18_700_000_000}, ("wananimate-encoders",)
+    ),
+    "wananimate-q4": _wananimate(
+        _GGUF, {"Wan2.2-Animate-14B-Q4_K_M.gguf": 11_300_000_000}, ("wananimate-encoders",)
+    ),
+    "wananimate-fp32": _wananimate(
+        _ANIMATE,
+        _SHARDS | {"transformer/diffusion_pytorch_model.safetensors.index.json": 110_000},
+        ("wananimate-encoders",),
+    ),
+    "wananimate-encoders": _wananimate(_ANIMATE, _ENCODERS),
+    "wananimate-relight": _wananimate(
+        _COMFY, {"split_files/loras/wan2.2_animate_14B_relight_lora_bf16.safetensors": 1_440_000_000}
+    ),
+    "wananimate-4steps": _wananimate(
+        "lightx2v/Wan2.1-Distill-Loras", {"wan2.1_i2v_lora_rank64_lightx2v_4step.safetensors": 739_000_000}
+    ),
+}
+
 
 def weights_of(name: str) -> Weights:
     """The checkpoint of that name; UsageError names those there are."""
     if name not in WEIGHTS:
         raise UsageError(f"{name!r}: no such weights; there are {', '.join(WEIGHTS)}")
     return WEIGHTS[name]
+
+
+def parts(name: str) -> tuple[str, ...]:
+    """The checkpoint and those fetched with it."""
+    return (name, *weights_of(name).also)
 
 
 def folder(name: str) -> Path:
@@ -70,17 +128,22 @@ def folder(name: str) -> Path:
     return Path(cache).expanduser() / "portrayal" / "weights" / weights_of(name).repository
 
 
+def complete(name: str) -> bool:
+    """Whether the checkpoint and those it does not work without are here."""
+    return not any(missing(part) for part in parts(name))
+
+
 def missing(name: str) -> dict[str, int]:
-    """The files that are not here, and their sizes."""
+    """The files of the checkpoint itself that are not here, and their sizes."""
     place = folder(name)
     return {file: size for file, size in weights_of(name).files.items() if not (place / file).is_file()}
 
 
 def advice(name: str) -> str:
     """How one gets them, with size and licence."""
-    wanted = weights_of(name)
+    size = sum(weights_of(part).size for part in parts(name))
     return (
-        f"`portrayal download {name}` fetches them ({megabytes(wanted.size)}, {wanted.licence} licence) "
+        f"`portrayal download {name}` fetches them ({megabytes(size)}, {weights_of(name).licence} licence) "
         "and --weights names a folder that has them"
     )
 

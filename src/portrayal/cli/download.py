@@ -33,27 +33,28 @@ def download(
     """Fetch the files and print their folder."""
     from importlib.util import find_spec
 
-    from portrayal.weights import folder, megabytes, missing, weights_of
+    from portrayal.weights import folder, megabytes, missing, parts, weights_of
 
     if listing:
         _list()
         return
     if name is None:
         raise UsageError("which weights? `portrayal download --list` shows them")
-    weights, absent = weights_of(name), missing(name)
+    absent = {part: sum(missing(part).values()) for part in parts(name) if missing(part)}
     if absent and find_spec("huggingface_hub") is None:
         raise UsageError("downloads need: pip install 'portrayal[neural]'")
-    if absent and not quiet:
-        size = megabytes(sum(absent.values()))
+    for part, size in absent.items() if not quiet else ():
+        weights = weights_of(part)
         sys.stderr.write(
-            f"{name}: {size} from {weights.repository}, licence {weights.licence}, "
+            f"{part}: {megabytes(size)} from {weights.repository}, licence {weights.licence}, "
             f"commercial use: {weights.commercial}\n"
         )
     if absent:
         from portrayal.download import fetch
 
         with _bar(quiet) as progress:
-            fetch(name, progress)
+            for part in absent:
+                fetch(part, progress)
     say_path(str(folder(name)))
 
 
@@ -61,13 +62,13 @@ def _list() -> None:
     from rich.box import SIMPLE
     from rich.table import Table
 
-    from portrayal.weights import WEIGHTS, megabytes, missing
+    from portrayal.weights import WEIGHTS, complete, megabytes
 
     table = Table(box=SIMPLE, pad_edge=False)
     for column in ("weights", "size", "licence", "commercial", "here", "from"):
         table.add_column(column)
     for name, weights in WEIGHTS.items():
-        here = "no" if missing(name) else "yes"
+        here = "yes" if complete(name) else "no"
         size = megabytes(weights.size)
         table.add_row(name, size, weights.licence, weights.commercial, here, weights.repository)
     table_console().print(table)

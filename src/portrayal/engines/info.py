@@ -37,9 +37,9 @@ class EngineInfo:
     @property
     def weights_here(self) -> bool | None:
         """Whether its weights have been downloaded; None when it has none, or brings them itself."""
-        from portrayal.weights import WEIGHTS, missing
+        from portrayal.weights import WEIGHTS, complete
 
-        return not missing(self.weights) if self.weights in WEIGHTS else None
+        return complete(self.weights) if self.weights in WEIGHTS else None
 
     @property
     def install_command(self) -> str:

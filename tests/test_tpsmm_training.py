@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from collections.abc import Callable
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 import torch
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from conftest import Ran, swaying
 from golden.tpsmm.cases import GOLDEN, PUBLISHED, normal, seeded, smooth, uniform
@@ -16,7 +22,9 @@ from portrayal.engines.tpsmm.checkpoint import load_checkpoint
 from portrayal.engines.tpsmm.training.config import CONFIGS, dropout
 from portrayal.engines.tpsmm.training.data import Pairs, augmented, grouped
 from portrayal.engines.tpsmm.training.losses import Draws, TrainedModel
-from portrayal.engines.tpsmm.training.vgg import Vgg19
+from portrayal.engines.tpsmm.training.state import State
+from portrayal.engines.tpsmm.training.trainer import generator_of
+from portrayal.engines.tpsmm.training.vgg import Vgg19, plain_features
 from portrayal.errors import PortrayalError
 from portrayal.media.image import read_image, write_image
 from portrayal.media.write import write_video
@@ -118,6 +126,52 @@ def test_training_goes_on_to_the_bit(command: Callable[..., Ran], clips: Path) -
     avd = (*base, "--stage", "avd", "--epochs", 1, "--out", "whole", "--quiet")
     assert command(*avd).status == 0
     assert load_checkpoint("whole/latest.pth.tar").avd is not None
+
+
+def test_pictures_for_tensorboard(command: Callable[..., Ran], clips: Path) -> None:
+    base = ("--size", 128, "--expansion", 4, "--batch", 2, "--repeats", 2, "--epochs", 1, "--out", "seen")
+    ran = command("train", "tpsmm", "--data", clips, *base)
+    assert ran.status == 0 and "step 2/2" in ran.err and "0:00:00 left" in ran.err
+    events = EventAccumulator("seen/tensorboard").Reload()
+    assert [event.step for event in events.Scalars("loss/perceptual")] == [1, 2]
+    (picture,) = events.Images("source, driving, prediction, difference")
+    shown = cv2.imdecode(np.frombuffer(picture.encoded_image_string, np.uint8), cv2.IMREAD_COLOR)
+    assert shown.shape == (2 * 128, 4 * 128, 3)
+    _, driving, made, difference = np.hsplit(shown.astype(int), 4)
+    assert driving.std() > 5 and np.abs(np.abs(driving - made) - difference).max() <= 1
+
+
+def test_two_processes_train_as_one_model(clips: Path, tmp_path: Path) -> None:
+    """Each takes its share of a step; what is written went along the mean of their gradients."""
+    arguments = [
+        "--standalone", "--nproc-per-node", "2", "-m", "portrayal", "train", "tpsmm", "--data", clips,
+        "--config", "mgif", "--size", "128", "--expansion", "4", "--batch", "2", "--repeats", "2",
+        "--epochs", "1", "--out", tmp_path / "two",
+    ]  # fmt: skip
+    ran = subprocess.run(
+        [sys.executable, "-m", "torch.distributed.run", *arguments],
+        capture_output=True, text=True, check=False, timeout=300, env={**os.environ, "OMP_NUM_THREADS": "1"},
+    )  # fmt: skip
+    assert ran.returncode == 0, ran.stderr[-2000:]
+    assert ran.stderr.count("epoch 0  step 1/1") == 1
+    config = replace(CONFIGS["mgif"], repeats=2)
+    pairs = Pairs(clips, config, 128, 0)
+    nets = State.fresh(4, False, 0).networks
+    before = {key: value.clone() for key, value in nets["kp_detector"].named_parameters()}
+    model = TrainedModel(*(nets[name].train() for name in TRAINED[:3]), None, plain_features)
+    for rank in (0, 1):
+        source, driving = (
+            torch.stack(part) for part in zip(*(pairs[2 * rank + i] for i in (0, 1)), strict=True)
+        )
+        draws = Draws.of(2, model.dense_motion.splines, dropout(config, 0), generator_of(0, 0, 0, rank))
+        losses, _ = model(source, driving, draws, False)
+        torch.stack(list(losses.values())).sum().backward()
+    made = torch.load(tmp_path / "two" / "latest.pth.tar", weights_only=True)["kp_detector"]
+    agreed = [
+        (torch.sign(before[key] - made[key]) == torch.sign(value.grad))[value.grad.abs() > 1e-4]
+        for key, value in nets["kp_detector"].named_parameters()
+    ]
+    assert len(torch.cat(agreed)) > 1000 and torch.cat(agreed).float().mean() > 0.99
 
 
 def test_requests_that_cannot_be_met(command: Callable[..., Ran], clips: Path, tmp_path: Path) -> None:

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import sys
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -14,9 +18,11 @@ from portrayal.cli.result import say_path
 from portrayal.errors import PortrayalError, UsageError
 
 if TYPE_CHECKING:
-    from portrayal.engines.tpsmm.training.trainer import Plan
+    from portrayal.engines.tpsmm.training.trainer import Plan, Seen, Watcher
 
 LATEST = "latest.pth.tar"
+#: Steps between the pictures that TensorBoard shows.
+PICTURES = 200
 
 
 def command(arguments: list[str]) -> Callable[..., object]:
@@ -93,7 +99,8 @@ def train(
         _main(pairs, plan, expansion, vgg, path if resume else None, quiet)
     else:
         _avd(pairs, plan, path, quiet)
-    say_path(str(path))
+    if os.environ.get("RANK", "0") == "0":  # of torchrun's processes one speaks
+        say_path(str(path))
 
 
 def _main(
@@ -109,7 +116,8 @@ def _main(
     state = State.fresh(expansion, plan.config.background is not None, plan.seed)
     if start is not None:
         state.restore(start)
-    run(state, pairs, features, plan, _watcher(quiet))
+    with _watching(plan, pairs.per_epoch, quiet) as watch:
+        run(state, pairs, features, plan, watch)
 
 
 def _avd(pairs: object, plan: Plan, path: Path, quiet: bool) -> None:
@@ -126,16 +134,47 @@ def _avd(pairs: object, plan: Plan, path: Path, quiet: bool) -> None:
     keypoints = load_checkpoint(path).keypoints
     torch.manual_seed(plan.seed)
     avd = new_avd(keypoints)
-    train_avd(keypoints, avd, pairs, plan, plan.config.avd[1], _watcher(quiet))
+    train_avd(keypoints, avd, pairs, plan, plan.config.avd[1], _reporter(plan, pairs.per_epoch, quiet))
     content = read_tensors(path) | {"avd_network": avd.cpu().state_dict()}
     with new_file(path, overwrite=True) as temporary:
         torch.save(content, temporary)
 
 
-def _watcher(quiet: bool) -> Callable[[int, int, dict[str, float]], None]:
-    def watch(epoch: int, step: int, losses: dict[str, float]) -> None:
-        if not quiet:
-            said = "  ".join(f"{name} {value:.4f}" for name, value in losses.items())
-            sys.stderr.write(f"epoch {epoch}  step {step}  {said}\n")
+def _reporter(plan: Plan, per_epoch: int, quiet: bool) -> Watcher:
+    """Losses as lines, with the time that is left."""
+    steps = per_epoch // (plan.batch * int(os.environ.get("WORLD_SIZE", "1")))
+    began: tuple[int, float] | None = None
+
+    def watch(epoch: int, step: int, losses: dict[str, float], seen: Seen | None) -> None:
+        nonlocal began
+        if quiet:
+            return
+        done, now = epoch * steps + step, time.monotonic()
+        began = began or (done, now)
+        said = "  ".join(f"{name} {value:.4f}" for name, value in losses.items())
+        left = (plan.epochs * steps - done) * (now - began[1]) / max(done - began[0], 1)
+        when = f"  {timedelta(seconds=round(left))} left" if done > began[0] else ""
+        sys.stderr.write(f"epoch {epoch}  step {step}/{steps}  {said}{when}\n")
 
     return watch
+
+
+@contextmanager
+def _watching(plan: Plan, per_epoch: int, quiet: bool) -> Iterator[Watcher]:
+    """Losses as lines and, where TensorBoard is installed, with pictures for it."""
+    report = _reporter(plan, per_epoch, quiet)
+    try:
+        from portrayal.engines.tpsmm.training.journal import Journal
+    except ModuleNotFoundError:
+        yield report
+        return
+    journal = Journal(plan.out / "tensorboard", per_epoch // plan.batch, PICTURES)
+
+    def watch(epoch: int, step: int, losses: dict[str, float], seen: Seen | None) -> None:
+        report(epoch, step, losses, seen)
+        journal(epoch, step, losses, seen)
+
+    try:
+        yield watch
+    finally:
+        journal.close()

@@ -6,7 +6,7 @@ import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 import torch.distributed as dist
@@ -28,8 +28,17 @@ from portrayal.engines.tpsmm.training.data import Pairs
 from portrayal.engines.tpsmm.training.losses import Draws, TrainedModel
 from portrayal.engines.tpsmm.training.state import State
 
-#: Called after every step: epoch, step within it, losses by name.
-Watcher = Callable[[int, int, dict[str, float]], object]
+
+class Seen(NamedTuple):
+    """What a step saw and made: (B, 3, S, S) each, in [0, 1]."""
+
+    source: Tensor
+    driving: Tensor
+    predicted: Tensor
+
+
+#: Called after every step: epoch, step within it, losses by name, and what was made where that is a picture.
+Watcher = Callable[[int, int, dict[str, float], Seen | None], object]
 
 
 @dataclass(frozen=True)
@@ -66,13 +75,17 @@ def train(
     ).to(place)  # fmt: skip
     called: nn.Module = model
     if world > 1:
-        called = nn.parallel.DistributedDataParallel(model, find_unused_parameters=True)
+        called = nn.parallel.DistributedDataParallel(
+            model,
+            find_unused_parameters=bool(plan.config.background),  # it joins later
+        )
     try:
         while state.epoch < plan.epochs:
             for source, driving in _batches(pairs, state, plan, rank, world):
-                losses = _step(called, model, state, plan, source.to(place), driving.to(place), rank)
+                losses, seen = _step(called, model, state, plan, source.to(place), driving.to(place), rank)
                 state.step += 1
-                watch(state.epoch, state.step, losses)
+                if rank == 0:
+                    watch(state.epoch, state.step, losses, seen)
                 if rank == 0 and state.step % plan.every == 0:
                     state.save(plan.out / "latest.pth.tar")
             state.epoch, state.step = state.epoch + 1, 0
@@ -92,16 +105,16 @@ def _step(
     source: Tensor,
     driving: Tensor,
     rank: int,
-) -> dict[str, float]:
+) -> tuple[dict[str, float], Seen]:
     epoch, config = state.epoch, plan.config
     behind = config.background is not None and epoch >= config.background
-    generator = torch.Generator().manual_seed(hash((plan.seed, epoch, state.step, rank)) & (2**63 - 1))
+    generator = generator_of(plan.seed, epoch, state.step, rank)
     draws = Draws.of(len(source), model.dense_motion.splines, dropout(config, epoch), generator)
     for optimiser in filter(None, (state.main, state.background)):
         for group in optimiser.param_groups:
             group["lr"] = RATE * 0.1 ** sum(epoch >= milestone for milestone in MILESTONES)
         optimiser.zero_grad(set_to_none=True)
-    losses, _ = called(source, driving, draws, behind)
+    losses, predicted = called(source, driving, draws, behind)
     torch.stack(list(losses.values())).sum().backward()
     clipped = [
         model.keypoints,
@@ -113,7 +126,12 @@ def _step(
     state.main.step()
     if behind and state.background is not None:
         state.background.step()
-    return {name: float(loss.detach()) for name, loss in losses.items()}
+    return {name: float(loss.detach()) for name, loss in losses.items()}, Seen(source, driving, predicted)
+
+
+def generator_of(*place: int) -> torch.Generator:
+    """The random numbers of one step: the same for the same seed, epoch, step and process."""
+    return torch.Generator().manual_seed(hash(place) & (2**63 - 1))
 
 
 def _batches(
@@ -147,7 +165,7 @@ def train_avd(
         optimiser.param_groups[0]["lr"] = rate
         stage = State({}, optimiser, None, epoch)
         for step, (source, driving) in enumerate(_batches(pairs, stage, plan, 0, 1), 1):
-            generator = torch.Generator().manual_seed(hash((plan.seed, epoch, step)) & (2**63 - 1))
+            generator = generator_of(plan.seed, epoch, step)
             with torch.no_grad():
                 own, wanted = keypoints(source.to(place)), keypoints(driving.to(place))
             scale = torch.rand(len(own), 1, 2, generator=generator).to(place) * 0.5 + 0.75
@@ -155,7 +173,7 @@ def train_avd(
             optimiser.zero_grad(set_to_none=True)
             loss.backward()
             optimiser.step()
-            watch(epoch, step, {"avd": float(loss.detach())})
+            watch(epoch, step, {"avd": float(loss.detach())}, None)
 
 
 def new_avd(keypoints: nn.Module) -> AvdNetwork:

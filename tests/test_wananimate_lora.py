@@ -226,5 +226,5 @@ def test_beside_quantised_weights(tmp_path: Path, weights: State) -> None:
     apply_lora(quantised, tmp_path / "relight.safetensors", -0.5)  # a second one beside the first
     assert (quantised(**inputs, return_dict=False)[0] - plain).std() < 0.02 * plain.std()
     save_file({"blocks.0.ffn.0.diff": torch.ones(96, 64)}, tmp_path / "whole.safetensors")
-    with pytest.raises(PortrayalError, match="quantised here"):
+    with pytest.raises(PortrayalError, match="which is quantised"):
         apply_lora(quantised, tmp_path / "whole.safetensors")

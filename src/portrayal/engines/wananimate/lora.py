@@ -1,9 +1,9 @@
 """Low-rank changes of the transformer's weights (LoRA, Hu et al. 2021, https://arxiv.org/abs/2106.09685).
 
-Read are the relighting LoRA and the step-distilled ones in the names they are published under: official layers
-bare, behind `base_model.model.` or `diffusion_model.`, or with underscores; `lora_A`/`lora_B` or
-`lora_down`/`lora_up`, with or without alpha; whole differences of weights (`diff`) and biases (`diff_b`). Every
-tensor of a file is applied, or an error names it.
+Read are the relighting LoRA and the step-distilled ones in the names they are published under: official
+layers bare, behind `base_model.model.` or `diffusion_model.`, or with underscores; `lora_A`/`lora_B` or
+`lora_down`/`lora_up`, with or without alpha; whole differences of weights (`diff`) and biases (`diff_b`).
+Every tensor of a file is applied, or an error names it.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ UNDERSCORES = (
 
 @dataclass
 class Layer:
-    """The change of one layer, as the file has it: up (out, rank) @ down (rank, in) * alpha / rank, or whole."""
+    """The change of one layer as the file has it: up (out, rank) @ down (rank, in) * alpha / rank, or whole."""
 
     down: Tensor | None = None
     up: Tensor | None = None
@@ -63,9 +63,9 @@ class Layer:
 def apply_lora(transformer: Any, file: str | Path, strength: float = 1.0) -> int:
     """Change the weights of WanAnimateTransformer3DModel in place; how many tensors were changed.
 
-    W becomes W + strength * alpha / rank * up @ down, computed in float32 and rounded once. Layers whose weights
-    are quantised (GGUF) get the product beside them, through diffusers' adapters. PortrayalError names what the
-    file has that this model has not, what does not fit, and what is half there; nothing is changed then.
+    W becomes W + strength * alpha / rank * up @ down, computed in float32 and rounded once. Layers whose
+    weights are quantised (GGUF) get the product beside them, through diffusers' adapters. PortrayalError names
+    what the file has that this model has not, what does not fit, what is half there; nothing is changed then.
     """
     path = Path(file)
     layers = read_lora(path)
@@ -78,7 +78,7 @@ def apply_lora(transformer: Any, file: str | Path, strength: float = 1.0) -> int
         if name not in quantised:
             _add(parameters[name], layer, part, strength)
     if quantised:
-        _adapt(transformer, {name: changes[name] for name in quantised}, path, strength)
+        _adapt(transformer, {name: changes[name] for name in quantised}, strength)
     return len(changes)
 
 
@@ -142,16 +142,16 @@ def _changes(layers: dict[str, Layer], path: Path) -> Iterator[tuple[str, Change
 def _check(changes: dict[str, Change], parameters: dict[str, Any], path: Path) -> None:
     lost = [name for name in changes if name not in parameters]
     if lost:
-        raise PortrayalError(
-            f"{shown(path)}: changes {_some(lost)}, which this model has not; nothing was applied"
-        )
+        raise PortrayalError(f"{shown(path)}: changes {_some(lost)}, which this model has not")
     for name, (layer, part) in changes.items():
+        if layer.down is None and hasattr(parameters[name], "quant_type"):
+            raise PortrayalError(
+                f"{shown(path)}: changes the whole of {name}, which is quantised; take the transformer in bf16"
+            )
         wanted = sizes.shape(parameters[name])
         got = _shape(layer, part)
         if got != wanted and not (len(wanted) > 2 and got == (wanted[0], parameters[name][0].numel())):
-            raise PortrayalError(
-                f"{shown(path)}: its change of {name} is {got}, not {wanted}; nothing was applied"
-            )
+            raise PortrayalError(f"{shown(path)}: its change of {name} is {got}, not {wanted}")
 
 
 def _shape(layer: Layer, part: tuple[int, int] | None) -> tuple[int, ...]:
@@ -185,14 +185,11 @@ def _pair(layer: Layer, part: tuple[int, int]) -> tuple[Tensor, Tensor]:
     return layer.down.float().flatten(1), layer.up.float().flatten(1)[part[0] : part[1]]
 
 
-def _adapt(transformer: Any, changes: dict[str, Change], path: Path, strength: float) -> None:
+def _adapt(transformer: Any, changes: dict[str, Change], strength: float) -> None:
     """Pairs beside quantised weights; the scale goes into `up`, so that the adapter's own is 1."""
     state: State = {}
     for name, (layer, part) in changes.items():
-        if layer.diff is not None or part is None:
-            raise PortrayalError(
-                f"{shown(path)}: changes {name} as a whole, which is quantised here; use the transformer in bf16"
-            )
+        assert part is not None
         down, up = _pair(layer, part)
         module = name.removesuffix(".weight")
         state[f"{module}.lora_A.weight"] = down

@@ -44,7 +44,7 @@ UNDERSCORES = (
 
 @dataclass
 class Layer:
-    """The change of one layer as the file has it: up (out, rank) @ down (rank, in) * alpha / rank, or whole."""
+    """A layer's change as the file has it: up (out, rank) @ down (rank, in) * alpha / rank, or whole."""
 
     down: Tensor | None = None
     up: Tensor | None = None
@@ -64,8 +64,8 @@ def apply_lora(transformer: Any, file: str | Path, strength: float = 1.0) -> int
     """Change the weights of WanAnimateTransformer3DModel in place; how many tensors were changed.
 
     W becomes W + strength * alpha / rank * up @ down, computed in float32 and rounded once. Layers whose
-    weights are quantised (GGUF) get the product beside them, through diffusers' adapters. PortrayalError names
-    what the file has that this model has not, what does not fit, what is half there; nothing is changed then.
+    weights are quantised (GGUF) get the product beside them, through diffusers' adapters. PortrayalError
+    names what the file has and this model not, what does not fit, what is half there; nothing changes then.
     """
     path = Path(file)
     layers = read_lora(path)
@@ -145,9 +145,8 @@ def _check(changes: dict[str, Change], parameters: dict[str, Any], path: Path) -
         raise PortrayalError(f"{shown(path)}: changes {_some(lost)}, which this model has not")
     for name, (layer, part) in changes.items():
         if layer.down is None and hasattr(parameters[name], "quant_type"):
-            raise PortrayalError(
-                f"{shown(path)}: changes the whole of {name}, which is quantised; take the transformer in bf16"
-            )
+            what = f"changes the whole of {name}, which is quantised"
+            raise PortrayalError(f"{shown(path)}: {what}; use the transformer in bf16")
         wanted = sizes.shape(parameters[name])
         got = _shape(layer, part)
         if got != wanted and not (len(wanted) > 2 and got == (wanted[0], parameters[name][0].numel())):

@@ -21,6 +21,7 @@ from scipy.signal import convolve2d
 from portrayal.errors import PortrayalError, UsageError
 from portrayal.evaluate import Report, evaluate, track
 from portrayal.evaluate.agreement import agreement, best_lag, frame_at, noise, same_time, tremble
+from portrayal.evaluate.identity import Identity
 from portrayal.evaluate.pictures import (
     PSNR_LIMIT,
     border_error,
@@ -32,6 +33,7 @@ from portrayal.evaluate.pictures import (
     squared_error,
     ssim,
 )
+from portrayal.evaluate.protocol import reconstruction
 from portrayal.evaluate.sources import at_rate
 from portrayal.media.image import read_image
 from portrayal.media.write import write_video
@@ -366,3 +368,23 @@ def test_what_cannot_be_compared_is_a_clear_error(tmp_path: Path) -> None:
     cv2.imwrite(str(still), hopper())
     with pytest.raises(PortrayalError, match=r"still\.png: is a still picture"):
         evaluate(clip, still)
+
+
+def test_identities_of_a_protocol(tmp_path: Path) -> None:
+    """By a model that embeds a face's mean colour: none lost where nothing changes, some where it does."""
+    model = Path(__file__).parent / "golden" / "identity" / "mean_colour.onnx"
+    write_video(tmp_path / "a.mp4", [hopper()] * 2, FPS, quality=95)
+
+    def made(change: Callable[[Rgb], Rgb]) -> float | None:
+        pairs = lambda clips: (((rgb, change(rgb)) for rgb in clip) for clip in clips)  # noqa: E731
+        return reconstruction(tmp_path, pairs, Identity(model)).aed
+
+    assert made(lambda rgb: rgb) == 0
+    greener = made(lambda rgb: np.dstack([rgb[..., 0] // 2, rgb[..., 1], rgb[..., 2]]))
+    assert greener is not None and 0.01 < greener < 4
+    assert reconstruction(tmp_path, lambda clips: (((f, f) for f in clip) for clip in clips)).aed is None
+    (tmp_path / "other.onnx").write_bytes(b"no model")
+    with pytest.raises(PortrayalError, match="no ONNX model"):
+        Identity(tmp_path / "other.onnx")
+    with pytest.raises(PortrayalError, match="no such file"):
+        Identity(tmp_path / "missing.onnx")

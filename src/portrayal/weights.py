@@ -57,6 +57,13 @@ WEIGHTS |= {
     )
 }  # fmt: skip
 
+WEIGHTS["sface"] = Weights(
+    "opencv/face_recognition_sface",
+    {"face_recognition_sface_2021dec.onnx": 38_696_353},
+    "Apache-2.0, of research data",
+    "unclear",
+)
+
 #: Wan-Animate: the encoders and the VAE, and the transformer in one of several precisions.
 _ANIMATE = "Wan-AI/Wan2.2-Animate-14B-Diffusers"
 _ENCODERS = {

@@ -46,13 +46,19 @@ def evaluate(
     protocol: Annotated[
         str | None, typer.Option(metavar="ENGINE", help="Judge an engine as its paper did: tpsmm.")
     ] = None,
+    identity: Annotated[
+        str | None,
+        typer.Option(
+            metavar="FILE", help="SFace's ONNX model for a protocol's AED; else `portrayal download sface`."
+        ),
+    ] = None,
     quiet: o.Quiet = False,
     debug: o.Debug = False,
     **flags: Any,
 ) -> None:
     """Track the result and what drove it again, and print how they agree, beside two baselines."""
     if protocol is not None:
-        _by_protocol(protocol, Path(result), given(flags), as_json, quiet)
+        _by_protocol(protocol, Path(result), identity, given(flags), as_json, quiet)
         return
     from portrayal.driving import Driving
     from portrayal.evaluate import evaluate as measured
@@ -66,9 +72,12 @@ def evaluate(
         table_console().print(report.table())
 
 
-def _by_protocol(engine: str, folder: Path, flags: dict[str, Any], as_json: bool, quiet: bool) -> None:
+def _by_protocol(
+    engine: str, folder: Path, identity: str | None, flags: dict[str, Any], as_json: bool, quiet: bool
+) -> None:
     """The figures of an engine's paper, from a folder of clips."""
     from portrayal.engines import load_engine
+    from portrayal.evaluate.identity import Identity
     from portrayal.evaluate.protocol import reconstruction
 
     if engine != "tpsmm":
@@ -78,8 +87,9 @@ def _by_protocol(engine: str, folder: Path, flags: dict[str, Any], as_json: bool
     from portrayal.engines.tpsmm.reconstruction import reconstructed
 
     assert isinstance(options, TpsmmOptions)
+    embed = Identity.downloaded() if identity is None else Identity(Path(identity))
     with progress(None, quiet=quiet) as step:
-        scores = asdict(reconstruction(folder, lambda clips: reconstructed(clips, options), step))
+        scores = asdict(reconstruction(folder, lambda clips: reconstructed(clips, options), embed, step))
     if as_json:
         sys.stdout.write(json.dumps(scores, indent=2) + "\n")
         return

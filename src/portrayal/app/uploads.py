@@ -3,16 +3,24 @@
 from __future__ import annotations
 
 import json
+import re
+import secrets
 import shutil
 import subprocess
 import threading
+import time
+from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any
 
 from portrayal.app.bounds import environment, module_command
+from portrayal.app.errors import NoRoom, NotHere
 from portrayal.app.limits import Limits
+from portrayal.app.owner import digest
 from portrayal.errors import PortrayalError
+from portrayal.media.files import shown
 from portrayal.weights import megabytes
 
 #: Suffixes that say what a file is, where its content does not; other names are left to their users.
@@ -31,6 +39,80 @@ class Look:
     height: int | None = None
     seconds: float | None = None
     frames: int | None = None
+
+
+@dataclass(frozen=True)
+class Upload:
+    """A file that somebody sent. name: what they call it; path: what we do."""
+
+    id: str
+    name: str
+    size: int
+    look: Look
+    path: Path
+
+
+class Uploads:
+    """Files sent for jobs to come, a folder for each; removed after a day.
+
+    root: made where it is missing. Files of an owner lie in a folder of theirs and are given to nobody else.
+    """
+
+    def __init__(self, root: Path, limits: Limits = Limits()) -> None:  # noqa: B008
+        self._root, self._limits = root.resolve(), limits
+        self._root.mkdir(parents=True, exist_ok=True, mode=0o700)
+
+    def add(self, owner: str, name: str, blocks: Iterable[bytes]) -> Upload:
+        """Keep a file; PortrayalError where it is too large or no media, NoRoom where there are too many."""
+        mine = self._root / digest(owner)
+        if mine.is_dir() and len(list(mine.iterdir())) >= self._limits.kept:
+            raise NoRoom("you have too many uploads here; remove some")
+        folder = mine / secrets.token_hex(16)
+        folder.mkdir(parents=True, mode=0o700)
+        name = PurePath(name.replace("\\", "/")).name[:200] or "file"
+        try:
+            file = Path(f"file{telling_suffix(name)}")
+            size = self._receive(folder / file, shown(name), blocks)
+            seen = look(folder, file, shown(name))
+            check(seen, shown(name), self._limits)
+        except BaseException:
+            shutil.rmtree(folder, ignore_errors=True)
+            raise
+        card = {"name": name, "file": str(file), "size": size, "look": vars(seen)}
+        (folder / "upload.json").write_text(json.dumps(card))
+        return self.get(owner, folder.name)
+
+    def get(self, owner: str, id: str) -> Upload:
+        """One of this owner's; NotHere else."""
+        folder = self._root / digest(owner) / id
+        if re.fullmatch("[0-9a-f]{32}", id) is None or not (folder / "upload.json").is_file():
+            raise NotHere("there is no such upload (they are removed after a day)")
+        card = json.loads((folder / "upload.json").read_text())
+        return Upload(id, card["name"], card["size"], Look(**card["look"]), folder / card["file"])
+
+    def remove(self, owner: str, id: str) -> None:
+        """Delete one of this owner's."""
+        shutil.rmtree(self.get(owner, id).path.parent, ignore_errors=True)
+
+    def sweep(self) -> None:
+        """Remove what is older than the limits say."""
+        for folder in self._root.glob("*/*"):
+            with suppress(OSError):
+                if time.time() - folder.stat().st_mtime > self._limits.keep:
+                    shutil.rmtree(folder, ignore_errors=True)
+                    folder.parent.rmdir()
+
+    def _receive(self, path: Path, name: str, blocks: Iterable[bytes]) -> int:
+        size = 0
+        with path.open("xb") as file:
+            for block in blocks:
+                size += len(block)
+                if size > self._limits.upload:
+                    raise PortrayalError(f"{name}: is larger than {megabytes(self._limits.upload)}")
+                if shutil.disk_usage(path.parent).free < self._limits.spare + len(block):
+                    raise NoRoom("the server's disk is full; try again later")
+                file.write(block)
+        return size
 
 
 def bring(path: Path, folder: Path, place: str, name: str, limits: Limits) -> Path:

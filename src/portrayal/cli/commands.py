@@ -12,6 +12,7 @@ COMMANDS = {
     "animate": "Have a portrait act out a video, a voice, a text, a motion or a picture.",
     "edit": "Change a portrait's expression, gaze and head by sliders, or over time by a script.",
     "live": "Have a camera drive a portrait, in a window or as a camera for other programs.",
+    "app": "Serve a page to do it on, and an HTTP API.",
     "track": "Measure the motion of a video (or make that of a voice) and save it for reuse.",
     "evaluate": "Measure how well a result follows its driving.",
     "train": "Train a model on a folder of clips.",

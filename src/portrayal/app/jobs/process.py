@@ -68,7 +68,11 @@ def main() -> None:
     folder = Path()
     wanted = json.loads((folder / "work.json").read_text())
     task, limits = Task.from_json(wanted["task"]), Limits(**wanted["limits"])
-    bound(_address_space(task, limits), cpu=int(limits.seconds * 4) + 1, file_size=limits.disk)
+    bound(
+        _address_space(task, limits),
+        cpu=int(limits.seconds * (os.cpu_count() or 1)) + 1,
+        file_size=limits.disk,
+    )
     outcome = _outcome(lambda: _run(task, limits, Progress(folder)), task, limits)
     write_json(folder / "outcome.json", outcome)
 

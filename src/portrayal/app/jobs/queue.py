@@ -14,19 +14,22 @@ from dataclasses import replace
 from pathlib import Path
 from typing import IO
 
+from portrayal.app.errors import NoRoom, NotHere
 from portrayal.app.jobs.check import checked
-from portrayal.app.jobs.store import Row, Store, digest
+from portrayal.app.jobs.store import Row, Store
 from portrayal.app.jobs.task import Job, Task
 from portrayal.app.jobs.worker import Report, Work, Worker
 from portrayal.app.limits import Limits
+from portrayal.app.owner import digest
 from portrayal.app.uploads import bring
-from portrayal.errors import PortrayalError, UsageError
+from portrayal.errors import PortrayalError
 
 _log = logging.getLogger(__name__)
 #: Seconds between two looks at the jobs that run, and between two clean-ups.
 _TICK, _SWEEP = 0.1, 60.0
 #: How often a job is begun at most: it is not to blame where the server was stopped, but may be.
 _ATTEMPTS = 2
+_DAY, _ANY_SIZE = 24 * 3600.0, 1 << 62
 
 
 class Jobs:
@@ -117,27 +120,38 @@ class Jobs:
         self._wake.set()
         self._thread.join()
         self._worker.close()
+        for row in self._store.in_state("running"):
+            self._store.give_back(row.id)
         self._store.close()
         self._lock_file.close()
+
+    def owns(self, owner: str, path: Path) -> bool:
+        """Whether a file belongs to a job of this owner; no path leads out of the job's folder."""
+        try:
+            id, *inside = path.resolve().relative_to(self._folder).parts
+        except (OSError, ValueError):
+            return False
+        with self._lock:
+            return bool(inside) and self._store.one(owner, id) is not None
 
     def _own(self, owner: str, id: str) -> Row:
         row = self._store.one(owner, id)
         if row is None:
-            raise PortrayalError("there is no such job (jobs are removed after a day)")
+            raise NotHere("there is no such job (jobs are removed after a day)")
         return row
 
     def _check_room(self, owner: str) -> None:
         active = self._store.in_state("queued", "running")
         mine = sum(row.owner == digest(owner) for row in active)
         if mine >= self.limits.per_owner:
-            raise UsageError(
+            raise NoRoom(
                 f"you have {mine} jobs waiting or running, the most there may be; wait or cancel one"
             )
         if len(active) >= self.limits.in_all:
-            raise UsageError(f"{len(active)} jobs are waiting, the most there may be; try again later")
+            raise NoRoom(f"{len(active)} jobs are waiting, the most there may be; try again later")
         kept = len(self._store.of_owner(owner))
         if kept >= self.limits.kept:
-            raise UsageError(f"you have {kept} jobs here, the most there may be; remove some")
+            raise NoRoom(f"you have {kept} jobs here, the most there may be; remove some")
 
     def _brought(self, task: Task, folder: Path) -> Task:
         """The task with its files in the job's folder, under names of our own, each looked at."""
@@ -177,12 +191,14 @@ class Jobs:
 
     def _step(self) -> None:
         """Look at what runs, begin what may begin, remove what is old."""
-        running = self._store.in_state("running")
-        for row in running:
+        for row in self._store.in_state("running"):
             self._settle(row, self._worker.poll(row.id))
-        running = self._store.in_state("running")
-        for row in self._order()[: max(0, self.limits.running - len(running))]:
-            self._begin(row)
+        running = Counter(_lane(row) for row in self._store.in_state("running"))
+        room = {"render": self.limits.running, "download": 1}
+        for row in self._order():
+            if running[_lane(row)] < room[_lane(row)]:
+                running[_lane(row)] += 1
+                self._begin(row)
         if time.time() - self._swept > _SWEEP:
             self._swept = time.time()
             for row in self._store.older_than(time.time() - self.limits.keep):
@@ -193,10 +209,15 @@ class Jobs:
         shutil.rmtree(folder / "out", ignore_errors=True)
         self._store.begin(row.id)
         try:
-            self._worker.start(Work(row.id, folder, row.task, self.limits))
+            self._worker.start(Work(row.id, folder, row.task, self._limits_of(row)))
         except Exception as error:
             _log.exception("a worker could not be started")
             self._store.finish(row.id, "failed", f"no worker could be started ({type(error).__name__})")
+
+    def _limits_of(self, row: Row) -> Limits:
+        """Those of a job; weights are larger and take longer than what strangers send."""
+        fetching = row.task.kind == "download"
+        return replace(self.limits, seconds=_DAY, disk=_ANY_SIZE) if fetching else self.limits
 
     def _settle(self, row: Row, report: Report) -> None:
         if (report.done, report.total, report.fps) != (row.done, row.total, row.fps):
@@ -220,6 +241,11 @@ class Jobs:
     def _forget(self, id: str) -> None:
         self._store.delete(id)
         shutil.rmtree(self._folder / id, ignore_errors=True)
+
+
+def _lane(row: Row) -> str:
+    """Downloads do not hold up what is rendered."""
+    return "download" if row.task.kind == "download" else "render"
 
 
 def fair(queued: Iterable[Row], served: Mapping[str, float], running: Mapping[str, int]) -> list[Row]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import sqlite3
 import time
@@ -12,6 +11,7 @@ from typing import Any
 
 from portrayal.app.jobs.task import Job, State, Task
 from portrayal.app.jobs.worker import Report
+from portrayal.app.owner import digest
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS jobs (
@@ -84,8 +84,8 @@ class Store:
         return self._rows(f"state IN ({','.join('?' * len(states))})", *states)
 
     def older_than(self, moment: float) -> list[Row]:
-        """Those that are over and were made before that time."""
-        return self._rows("created < ? AND state NOT IN ('queued', 'running')", moment)
+        """Those that were over before that time."""
+        return self._rows("finished < ? AND state NOT IN ('queued', 'running')", moment)
 
     def ids(self) -> set[str]:
         """Of all jobs."""
@@ -108,6 +108,11 @@ class Store:
         self._db.execute(
             "UPDATE jobs SET state='queued', done=0, fps=NULL, message=? WHERE id=?", (message, id)
         )
+
+    def give_back(self, id: str) -> None:
+        """It was stopped with the server, in order: it begins anew, and that attempt does not count."""
+        self._db.execute("UPDATE jobs SET attempts=attempts-1 WHERE id=?", (id,))
+        self.requeue(id, "the server was restarted; begins anew")
 
     def progress(self, id: str, report: Report) -> None:
         """How far it is."""
@@ -134,11 +139,6 @@ class Store:
     def _rows(self, where: str, *values: Any) -> list[Row]:
         found = self._db.execute(f"SELECT * FROM jobs WHERE {where} ORDER BY created DESC", values)
         return [_row(each) for each in found]
-
-
-def digest(owner: str) -> str:
-    """What is stored of an owner's token: whoever reads the table cannot act as the owner."""
-    return hashlib.sha256(owner.encode()).hexdigest()
 
 
 def _row(row: sqlite3.Row) -> Row:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import asdict, dataclass, field
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any, Literal
 
 Kind = Literal["animate", "edit", "download"]
@@ -74,3 +75,14 @@ class Job:
     def over(self) -> bool:
         """Whether nothing will change any more."""
         return self.state in ("done", "failed", "cancelled")
+
+    def saved_as(self, result: str) -> str:
+        """What a result may be called where it is saved: photo-talk.mp4, photo-talk-sheet.jpg."""
+        stems = [
+            PurePath(name).stem for role, name in self.task.names.items() if role in ROLES[self.task.kind]
+        ]
+        said = ["text"] if self.task.text else ["edit"] if self.task.kind == "edit" else []
+        ending = [] if result in ("video", "picture") else [result]
+        name = "-".join([*stems, *said, *ending])
+        clean = re.sub(r"[^\w.-]+", "_", name).strip("._")[:120]
+        return f"{clean or 'portrayal'}{self.results[result].suffix}"

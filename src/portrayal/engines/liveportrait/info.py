@@ -139,7 +139,9 @@ class Editing(Cropping):
     zoom: float = Field(1, ge=0.5, le=2, description="Size of the head")
     eyes_open: float | None = Field(None, ge=0, le=0.8, description="Open the eyes by this ratio")
     lips_open: float | None = Field(None, ge=0, le=0.8, description="Open the lips by this ratio")
-    sample: str | None = Field(None, description="A picture whose expression is added")
+    sample: str | None = Field(
+        None, description="A picture whose expression is added", json_schema_extra={"format": "file-path"}
+    )
     sample_ratio: float = Field(1, ge=-0.2, le=1.2, description="How much of it")
     sample_part: Literal["expression", "rotation", "mouth", "eyes", "all"] = Field(
         "expression", description="Which part of it"

@@ -232,8 +232,7 @@ class Jobs:
 
     def _order(self) -> Sequence[Row]:
         """The queue in the order in which it is served."""
-        running = Counter(row.owner for row in self._store.in_state("running"))
-        return fair(reversed(self._store.in_state("queued")), self._store.last_served(), running)
+        return fair(reversed(self._store.in_state("queued")), self._store.last_served())
 
     def _ahead(self) -> dict[str, int]:
         return {row.id: place for place, row in enumerate(self._order())}
@@ -248,15 +247,15 @@ def _lane(row: Row) -> str:
     return "download" if row.task.kind == "download" else "render"
 
 
-def fair(queued: Iterable[Row], served: Mapping[str, float], running: Mapping[str, int]) -> list[Row]:
+def fair(queued: Iterable[Row], served: Mapping[str, float]) -> list[Row]:
     """Jobs in the order of their turn: owners take turns, each owner's own jobs in the order of their making.
 
-    queued: the oldest first. served: when each owner was last served. running: jobs of each that run.
+    queued: the oldest first. served: when each owner was last served.
     """
-    waiting, last, busy = list(queued), dict(served), Counter(running)
+    waiting, last = list(queued), dict(served)
     ordered: list[Row] = []
     while waiting:
-        row = min(waiting, key=lambda each: (busy[each.owner], last.get(each.owner, 0.0), each.created))
+        row = min(waiting, key=lambda each: (last.get(each.owner, 0.0), each.created))
         waiting.remove(row)
         ordered.append(row)
         last[row.owner] = time.time() + len(ordered)

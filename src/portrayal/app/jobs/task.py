@@ -83,6 +83,6 @@ class Job:
         ]
         said = ["text"] if self.task.text else ["edit"] if self.task.kind == "edit" else []
         ending = [] if result in ("video", "picture") else [result]
-        name = "-".join([*stems, *said, *ending])
-        clean = re.sub(r"[^\w.-]+", "_", name).strip("._")[:120]
+        parts = [re.sub(r"[^\w.-]+", "_", part).strip("._") for part in (*stems, *said, *ending)]
+        clean = "-".join(filter(None, parts))[:120]
         return f"{clean or 'portrayal'}{self.results[result].suffix}"

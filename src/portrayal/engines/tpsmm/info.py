@@ -43,7 +43,7 @@ class TpsmmOptions(EngineOptions):
     paste_back: bool = Field(True, description="The whole picture, not the square that the model paints")
     work_size: int | None = Field(
         None,
-        ge=256,
+        ge=128,
         le=2048,
         description="Side that the model works at: a multiple of 128; its own unless given",
     )

@@ -17,10 +17,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from portrayal.engines.wananimate import naming, sizes
-from portrayal.engines.wananimate.tables import State, read_table
 from portrayal.errors import PortrayalError
 from portrayal.media.files import shown
+from portrayal.neural.wan import naming, sizes
+from portrayal.neural.wan.tables import State, read_table
 
 PREFIX = re.compile(r"^(base_model\.model\.|model\.|diffusion_model\.|transformer\.|unet\.|module\.)+")
 #: What a tensor is, by the end of its name; the PEFT library writes the name of the adapter between.

@@ -6,7 +6,7 @@ from typing import Any
 
 from torch import Tensor
 
-from portrayal.engines.wananimate.tables import State
+from portrayal.neural.wan.tables import State
 
 #: Width of a head of CLIP ViT-H, which no shape tells.
 CLIP_HEAD = 80

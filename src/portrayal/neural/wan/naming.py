@@ -11,7 +11,7 @@ from collections.abc import Iterable
 
 import torch
 
-from portrayal.engines.wananimate.tables import State
+from portrayal.neural.wan.tables import State
 
 #: What a file is, told by a name that only it has. The first that fits counts.
 SIGNS: tuple[tuple[str, str], ...] = (

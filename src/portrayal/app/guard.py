@@ -6,6 +6,7 @@ import base64
 import binascii
 import hmac
 import ipaddress
+import secrets
 import time
 from collections import deque
 from collections.abc import Callable, Iterable
@@ -32,6 +33,8 @@ _CLOSED = ("/proxy=", "/deep_link", "/dev/reload", "/monitoring")
 _TRIES, _MINUTE = 10, 60.0
 #: Addresses that are remembered at most.
 _ADDRESSES = 10_000
+#: The cookie that stands for the password, and how long cookies are kept, in seconds.
+TICKET, _MONTH = "portrayal_ticket", 30 * 24 * 3600
 
 
 class Guard:
@@ -54,6 +57,7 @@ class Guard:
     ) -> None:
         self._app, self._names, self._network = app, frozenset(names), network
         self._password, self._most, self._may_read = password, most, may_read
+        self._ticket = secrets.token_urlsafe(32)
         self._failures: dict[str, deque[float]] = {}
 
     async def __call__(self, scope: Scope, receive: Callable[..., Any], send: Callable[..., Any]) -> None:
@@ -61,18 +65,22 @@ class Guard:
             await self._app(scope, receive, send)
             return
         headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
-        refused = self._refused(scope, headers)
+        cookies = _cookies(headers)
+        refused = self._refused(scope, headers) or self._unknown(scope, headers, cookies)
         if refused is not None:
             await _answer(scope, send, *refused)
             return
-        owner, known = _owner(headers)
+        owner, known = _owner(headers, cookies)
         if not known:
             kept = [(name, value) for name, value in scope["headers"] if name != HEADER.encode()]
             scope = {**scope, "headers": [*kept, (HEADER.encode(), owner.encode())]}
         if not self._readable(scope["path"], owner):
             await _answer(scope, send, 404, "there is no such file")
             return
-        extra = _HEADERS if known else [*_HEADERS, _cookie(owner, scope.get("scheme") == "https")]
+        new = {} if known else {COOKIE: owner}
+        if self._password is not None and TICKET not in cookies:
+            new[TICKET] = self._ticket
+        extra = [*_HEADERS, *(_cookie(*each, scope.get("scheme") == "https") for each in new.items())]
         await self._app(scope, _counted(receive, self._most), _with_headers(send, extra))
 
     def _refused(self, scope: Scope, headers: dict[str, str]) -> tuple[int, str] | None:
@@ -86,12 +94,18 @@ class Guard:
         length = headers.get("content-length", "0")
         if not length.isdigit() or int(length) > self._most:
             return 413, "that is too large"
-        if self._password is None:
+        return None
+
+    def _unknown(
+        self, scope: Scope, headers: dict[str, str], cookies: dict[str, str]
+    ) -> tuple[int, str] | None:
+        """Status and line where the password is missing: it is sent once, then a ticket stands for it."""
+        if self._password is None or _same(cookies.get(TICKET, ""), self._ticket):
             return None
         address = (scope.get("client") or ("", 0))[0]
         if self._tired_of(address):
             return 429, "too many wrong passwords; wait a minute"
-        if hmac.compare_digest(_sent_password(headers).encode(), self._password.encode()):
+        if _same(_sent_password(headers), self._password):
             return None
         if headers.get("authorization"):
             self._note_failure(address)
@@ -155,22 +169,27 @@ def _sent_password(headers: dict[str, str]) -> str:
         return ""
 
 
-def _owner(headers: dict[str, str]) -> tuple[str, bool]:
+def _same(a: str, b: str) -> bool:
+    """Compares in a time that does not tell how much is right."""
+    return hmac.compare_digest(a.encode(), b.encode())
+
+
+def _cookies(headers: dict[str, str]) -> dict[str, str]:
+    try:
+        return {name: morsel.value for name, morsel in SimpleCookie(headers.get("cookie", "")).items()}
+    except CookieError:
+        return {}
+
+
+def _owner(headers: dict[str, str], cookies: dict[str, str]) -> tuple[str, bool]:
     """The owner's token, and whether it came with the request."""
-    sent = headers.get(HEADER)
-    if sent is None:
-        try:
-            morsel = SimpleCookie(headers.get("cookie", "")).get(COOKIE)
-        except CookieError:
-            morsel = None
-        sent = None if morsel is None else morsel.value
+    sent = headers.get(HEADER) or cookies.get(COOKIE)
     return (str(sent), True) if is_token(sent) else (new_token(), False)
 
 
-def _cookie(owner: str, secure: bool) -> tuple[bytes, bytes]:
-    days = 30 * 24 * 3600
-    value = f"{COOKIE}={owner}; Path=/; Max-Age={days}; HttpOnly; SameSite=Lax{'; Secure' * secure}"
-    return b"set-cookie", value.encode()
+def _cookie(name: str, value: str, secure: bool) -> tuple[bytes, bytes]:
+    said = f"{name}={value}; Path=/; Max-Age={_MONTH}; HttpOnly; SameSite=Lax{'; Secure' * secure}"
+    return b"set-cookie", said.encode()
 
 
 def _counted(receive: Callable[..., Any], most: int) -> Callable[..., Any]:

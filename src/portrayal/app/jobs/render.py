@@ -103,9 +103,9 @@ def _watched(clip: Clip, limits: Limits, progress: Progress) -> Iterator[Rgb]:
     for number, rgb in enumerate(clip, 1):
         if number > limits.frames:
             raise PortrayalError(f"this makes more than {limits.frames} frames, which is the most")
-        yield rgb
         progress.show(rgb)
         progress.step(number, clip.count)
+        yield rgb
 
 
 def _again(clip: Clip, path: Path, moving: bool) -> Clip:

@@ -196,7 +196,7 @@ def test_what_is_wrong_is_one_line_with_a_status(api: TestClient, media: Path) -
 def test_no_path_leads_out(api: TestClient) -> None:
     id = fetch(api)
     for path in (
-        f"/api/jobs/{id}/results/..%2f..%2f..%2fqueue.sqlite", f"/api/jobs/{id}/results/../../../queue.sqlite",
+        f"/api/jobs/{id}/results/..%2f..%2f..%2fqueue.sqlite", f"/api/jobs/{id}/results/../../queue.sqlite",
         "/api/jobs/..%2f..%2fetc%2fpasswd", f"/api/jobs/{id}/results/%2fetc%2fpasswd",
         f"/api/jobs/{id}/results/in%2fportrait", "/api/uploads/..%2f..%2fqueue.sqlite",
         "/gradio_api/file=/etc/passwd", "/file=/etc/passwd", "/gradio_api/proxy=http://127.0.0.1:22/",

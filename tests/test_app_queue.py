@@ -7,12 +7,16 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Annotated, Literal
 
 import pytest
+from pydantic import AfterValidator, Field
 
 from app_support import ANNA, BEN, CLEO, DORA, Told, ended, until
 from portrayal.app.errors import NoRoom, NotHere
 from portrayal.app.jobs import Jobs, Limits, Report, Task
+from portrayal.app.jobs.check import engine_fields, file_options
+from portrayal.engines.options import EngineOptions
 from portrayal.errors import PortrayalError, UsageError
 
 HER = {"portrait": Path("her.png")}
@@ -235,3 +239,24 @@ def test_paths_and_devices_of_the_server_are_not_for_strangers(jobs: Jobs, engin
     files = {"portrait": Path("a"), "driving": Path("b")}
     with pytest.raises(UsageError, match=f"{option}: no such option"):
         jobs.submit(ANNA, Task("animate", engine, files, options={option: "/etc"}))
+
+
+def test_words_are_for_strangers_where_a_rule_holds_for_them(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    class Options(EngineOptions):
+        anything: str = Field("", description="May be a path")
+        at_least: str = Field("", min_length=1, description="May be a path")
+        folder: Path | None = Field(None, description="Is a path")
+        several: list[str] = Field([], description="May be paths")
+        prompt: str = Field("", max_length=300, description="What to see")
+        colour: str | None = Field(None, pattern="#[0-9a-f]{6}", description="Of the wall")
+        side: Annotated[str, AfterValidator(str.strip)] | None = Field(None, description="Left or right")
+        mode: Literal["a", "b"] | None = Field(None, description="Which")
+        number: int | None = Field(None, description="How many")
+        mask: str | None = Field(None, description="Is uploaded", json_schema_extra={"format": "file-path"})
+
+    monkeypatch.setattr("portrayal.app.jobs.check.engine_options", lambda name: Options)
+    own = engine_fields("any").keys() - EngineOptions.model_fields.keys()
+    assert own == {"prompt", "colour", "side", "mode", "number"}
+    assert file_options("any").keys() == {"mask"}

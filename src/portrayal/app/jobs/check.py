@@ -2,11 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args, get_origin
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PlainValidator,
+    ValidationError,
+    WrapValidator,
+)
 from pydantic.fields import FieldInfo
 
 from portrayal.app.jobs.task import ROLES, Task
@@ -18,6 +28,7 @@ from portrayal.requests import AnimateRequest, EditRequest, Request, request_of,
 #: The requests of the tasks that make something. What a server decides itself is not offered.
 _REQUESTS: dict[str, type[Request]] = {"animate": AnimateRequest, "edit": EditRequest}
 _NOT_OFFERED = {"text", "values", "max_pixels"}
+_VALIDATORS = (AfterValidator, BeforeValidator, PlainValidator, WrapValidator)
 #: Longest text that is spoken, in characters.
 MAX_TEXT = 5000
 
@@ -146,17 +157,25 @@ def _number(name: str, value: object) -> float:
 
 def _is_path(field: FieldInfo) -> bool:
     """Whether a value may be any words."""
-    if _marked_file(field):
-        return True
-    bounded = any(not isinstance(rule, FieldInfo) for rule in field.metadata)
-    return not bounded and _free_words(field.annotation)
+    return _marked_file(field) or (_free_words(field.annotation) and not _ruled(field.metadata))
 
 
 def _free_words(annotation: Any) -> bool:
     """Whether a type takes words without a rule for them."""
-    if get_origin(annotation) in (Annotated, Literal):
+    if get_origin(annotation) is Literal:
         return False
+    if get_origin(annotation) is Annotated:
+        inner, *rules = get_args(annotation)
+        return _free_words(inner) and not _ruled(rules)
     return annotation in (str, Path, Any) or any(_free_words(each) for each in get_args(annotation))
+
+
+def _ruled(rules: Iterable[Any]) -> bool:
+    """Whether one of the rules of a value says which words there may be, or how many."""
+    return any(
+        isinstance(rule, _VALIDATORS) or any(getattr(rule, name, None) for name in ("max_length", "pattern"))
+        for rule in rules
+    )
 
 
 def _marked_file(field: FieldInfo) -> bool:

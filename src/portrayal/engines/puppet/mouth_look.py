@@ -88,11 +88,11 @@ def _with_luma(colour: Array, value: float) -> Array:
 
 
 def _tooth_colour(skin: Array, eye_white: float, high: float) -> Array:
-    """Enamel in this light: before the lips shade it a little brighter than skin, about as bright as
-    the eye's white; part of the skin's tint."""
+    """Enamel in this light: before the lips shade it brighter than skin, as bright as
+    the eye's white; half the skin's tint."""
     bright = float(np.clip(max(1.22 * luma(skin), eye_white), 0, min(1.5 * luma(skin), high, 232)))
     tint = skin / max(luma(skin), 1.0)
-    return _with_luma(1 + 0.4 * (tint - 1), bright)
+    return _with_luma(1 + 0.5 * (tint - 1), bright)
 
 
 def _lip_colour(smooth: Array, points: Array) -> Array:

@@ -12,7 +12,7 @@ from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager, suppress
 from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from fastapi import FastAPI
 
@@ -25,7 +25,7 @@ from portrayal.app.uploads import Uploads
 from portrayal.errors import PortrayalError
 
 if TYPE_CHECKING:
-    import gradio as gr
+    from portrayal.app.page import Page
 
 #: Seconds between two clean-ups, and those that requests have to end when the server does.
 _SWEEP, _GRACE = 600.0, 2
@@ -35,17 +35,16 @@ _SLACK = 1 << 20
 
 def build(
     jobs: Jobs,
-    page: gr.Blocks | None = None,
+    page: Page | None = None,
     *,
-    look: dict[str, Any] | None = None,
     names: Iterable[str] = LOOPBACK,
     network: bool = False,
     password: str | None = None,
 ) -> Guard:
     """The ASGI application.
 
-    page: mounted at /, beside /api; look: what mounting it takes (theme, css, ...). names, network and
-    password as :class:`portrayal.app.guard.Guard` has them.
+    page: mounted at /, beside /api. names, network and password as
+    :class:`portrayal.app.guard.Guard` has them.
     """
     uploads = Uploads(jobs.root / "uploads", jobs.limits)
     cache = jobs.root / "page"
@@ -63,7 +62,7 @@ def build(
     add_error_lines(app)
     app.include_router(router(jobs, uploads))
     if page is not None:
-        _mount(app, page, jobs, cache, look or {})
+        _mount(app, page, jobs, cache)
 
     def may_read(path: Path, owner: str) -> bool:
         inside = page is not None and path.resolve().is_relative_to(cache)
@@ -97,8 +96,8 @@ def serve(
         os.environ["GRADIO_TEMP_DIR"] = str(jobs.root / "page")
         os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
         known = {*LOOPBACK, *names, *(_own_names() if network else ())}
-        page, look = _page(jobs)
-        app = build(jobs, page, look=look, names=known, network=network, password=password)
+        page = import_module("portrayal.app.page").build(jobs)
+        app = build(jobs, page, names=known, network=network, password=password)
         where = socket.gethostname() if network else "127.0.0.1"
         sys.stdout.write(f"http://{where}:{listener.getsockname()[1]}\n")
         sys.stdout.flush()
@@ -111,18 +110,14 @@ def serve(
         listener.close()
 
 
-def _page(jobs: Jobs) -> tuple[gr.Blocks, dict[str, Any]]:
-    page = import_module("portrayal.app.page")
-    return page.build(jobs), import_module("portrayal.app.page.theme").look()
-
-
-def _mount(app: FastAPI, page: gr.Blocks, jobs: Jobs, cache: Path, look: dict[str, Any]) -> None:
+def _mount(app: FastAPI, page: Page, jobs: Jobs, cache: Path) -> None:
     import gradio as gr
 
     cache.mkdir(mode=0o700, exist_ok=True)
+    app.include_router(page.routes)
     gr.mount_gradio_app(
-        app, page, path="/", allowed_paths=[str(jobs.root / "jobs")], max_file_size=jobs.limits.upload,
-        show_error=False, enable_monitoring=False, mcp_server=False, ssr_mode=False, pwa=False, **look,
+        app, page.blocks, path="/", allowed_paths=[str(jobs.root / "jobs")], max_file_size=jobs.limits.upload,
+        show_error=False, enable_monitoring=False, mcp_server=False, ssr_mode=False, pwa=False, **page.look,
     )  # fmt: skip
 
 

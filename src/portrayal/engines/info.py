@@ -14,7 +14,8 @@ class EngineInfo:
     reads: which view of the driving it uses. commercial: whether its results may be used commercially, code
     and weights taken together. extra: the pip extra it needs, None when the base install is enough; modules:
     top level modules that this extra brings. weights: what `portrayal download` calls them, None when it has
-    none; weights_size: bytes to download. paper: title and address.
+    none; weights_size: bytes to download. paper: title and address. live: whether it makes one frame of every
+    frame of a camera, at once.
     """
 
     name: str
@@ -28,6 +29,7 @@ class EngineInfo:
     weights: str | None = None
     weights_size: int | None = None
     paper: str | None = None
+    live: bool = False
 
     @property
     def installed(self) -> bool:

@@ -18,6 +18,9 @@ class EngineOptions(BaseModel):
     #: Options that change the portrait by themselves; of these, those that a script may move over time.
     edits: ClassVar[tuple[str, ...]] = ()
     sliders: ClassVar[tuple[str, ...]] = ()
+    #: With what a person looks for the options that this class states; a field may say otherwise
+    #: (json_schema_extra={"group": ...}).
+    group: ClassVar[str] = "How much"
 
     strength: float = Field(
         1.0, ge=0, le=5, allow_inf_nan=False, description="How strongly to move: 0 not at all, 1 as driven"
@@ -33,4 +36,10 @@ class EngineOptions(BaseModel):
     absolute: bool = Field(
         False, description="The driving's own expression, not its change since the reference frame"
     )
-    seed: int = Field(0, ge=0, lt=2**32, description="The same seed gives the same result")
+    seed: int = Field(
+        0,
+        ge=0,
+        lt=2**32,
+        description="The same seed gives the same result",
+        json_schema_extra={"group": "Quality"},
+    )

@@ -21,6 +21,7 @@ INFO = EngineInfo(
     weights="liveportrait",
     weights_size=522_400_000,
     paper="LivePortrait (Guo et al. 2024), https://arxiv.org/abs/2407.03168",
+    live=True,
 )
 
 
@@ -63,6 +64,8 @@ def _numbers(text: str) -> list[float]:
 class Transferring(EngineOptions):
     """How motion is taken over."""
 
+    group: ClassVar = "What moves"
+
     region: Annotated[str, AfterValidator(_regions)] = Field(
         "all",
         description="What moves: all, exp (expression), pose (head), lip, eyes, or some of them: lip,eyes; "
@@ -89,6 +92,8 @@ class Transferring(EngineOptions):
 
 class Cropping(Transferring):
     """What is cut out and put back."""
+
+    group: ClassVar = "Framing"
 
     driving_crop: Literal["auto", "none", "still", "following"] = Field(
         "auto",
@@ -117,6 +122,8 @@ class Cropping(Transferring):
 
 class Editing(Cropping):
     """Sliders that come on top of what drives."""
+
+    group: ClassVar = "Sliders"
 
     sliders: ClassVar = (
         "smile", "aaa", "eee", "woo", "pout", "blink", "wink", "eyebrow", "pupil_x", "pupil_y", "shift_x",
@@ -153,6 +160,8 @@ class Editing(Cropping):
 
 class LivePortraitOptions(Editing):
     """The options of the engine."""
+
+    group: ClassVar = "Quality"
 
     weights: str | None = Field(None, description="Folder of the checkpoints, in place of those downloaded")
     device: str = Field("auto", description="Where to compute: auto, cpu, cuda, cuda:1, mps")

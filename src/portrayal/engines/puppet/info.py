@@ -11,6 +11,7 @@ INFO = EngineInfo(
     reads="motion",
     licence_code="Apache-2.0",
     commercial="yes",
+    live=True,
 )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import ClassVar, Literal
 
 from pydantic import Field, field_validator
 
@@ -21,11 +21,14 @@ INFO = EngineInfo(
     weights="tpsmm-vox",
     weights_size=350_993_469,
     paper="Thin-Plate Spline Motion Model (Zhao & Zhang 2022), https://arxiv.org/abs/2203.14367",
+    live=True,
 )
 
 
-class TpsmmOptions(EngineOptions):
-    """The options of the engine."""
+class Transferring(EngineOptions):
+    """What the model is to know, and where it paints."""
+
+    group: ClassVar = "What moves"
 
     config: Literal["vox", "taichi", "ted", "mgif"] = Field(
         "vox",
@@ -41,6 +44,13 @@ class TpsmmOptions(EngineOptions):
         "auto", description="Animate a square around the face, or the whole picture; 'auto' is face for vox"
     )
     paste_back: bool = Field(True, description="The whole picture, not the square that the model paints")
+
+
+class TpsmmOptions(Transferring):
+    """The options of the engine."""
+
+    group: ClassVar = "Quality"
+
     work_size: int | None = Field(
         None,
         ge=128,

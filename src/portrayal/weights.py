@@ -113,6 +113,20 @@ WEIGHTS |= {
     ),
 }
 
+#: Wan-Animate-2, whose encoders and VAE are the same.
+WEIGHTS |= {
+    name: Weights(
+        "Wan-AI/Wan2.2-Animate-2-14B",
+        {f"wan_animate_2/{file}.safetensors": 32_780_000_000},
+        "by its page",
+        "unclear",
+        ("wananimate-encoders",),
+    )
+    for name, file in (
+        ("wananimate2", "wan_animate_2_bf16_distillation"), ("wananimate2-base", "wan_animate_2_bf16"),
+    )
+}  # fmt: skip
+
 
 def weights_of(name: str) -> Weights:
     """The checkpoint of that name; UsageError names those there are."""

@@ -20,7 +20,12 @@ if TYPE_CHECKING:
 
 #: Engines of this package and their classes. Engine x lives in the package portrayal.engines.x: its card,
 #: `INFO`, and its options, `OPTIONS`, in the light module `info`, its class in the module `engine`.
-BUILT_IN = {"puppet": "Puppet", "liveportrait": "LivePortrait", "tpsmm": "Tpsmm"}
+BUILT_IN = {
+    "puppet": "Puppet",
+    "liveportrait": "LivePortrait",
+    "tpsmm": "Tpsmm",
+    "wananimate2": "WanAnimate2",
+}
 _registered: dict[str, type[Engine]] = {}
 
 

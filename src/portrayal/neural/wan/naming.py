@@ -28,6 +28,7 @@ SIGNS: tuple[tuple[str, str], ...] = (
     (r"^(vision_model\.)?embeddings\.class_embedding$", "the image encoder CLIP ViT-H"),
 )
 TRANSFORMER, VAE = "the transformer of Wan-Animate", "the VAE of Wan 2.1"
+ANIMATE_2 = "the transformer of Wan-Animate-2"
 TEXT, IMAGE = "the text encoder umT5", "the image encoder CLIP ViT-H"
 
 

@@ -9,10 +9,12 @@ import socket
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 import uvicorn
+from fastapi import APIRouter
 from starlette.testclient import TestClient
 
 from app_support import ANNA, BEN, Told, ended, until
@@ -326,3 +328,56 @@ def test_the_command_says_what_it_needs(
         given = [option.replace("{port}", port) for option in options]
         ran = command("app", "--data", "data", *given)
     assert ran.status in (1, 2) and ran.out == "" and ran.err.startswith(said.replace("{port}", port))
+
+
+@pytest.fixture
+def page(jobs: Jobs, monkeypatch: pytest.MonkeyPatch) -> Iterator[TestClient]:
+    """The server with a page that tells how the file begins that it was given."""
+    monkeypatch.setenv("GRADIO_TEMP_DIR", str(jobs.root / "page"))
+    monkeypatch.setenv("GRADIO_ANALYTICS_ENABLED", "False")
+    import gradio as gr
+
+    with gr.Blocks(analytics_enabled=False) as blocks:
+        given, told = gr.File(), gr.Textbox()
+        gr.Button().click(lambda file: Path(file).read_bytes()[:5].hex(), given, told, api_name="head")
+    shown = SimpleNamespace(blocks=blocks, routes=APIRouter(), look={})
+    with TestClient(build(jobs, shown), base_url=HERE, headers=as_owner(ANNA)) as client:
+        yield client
+
+
+def test_a_page_gives_files_to_their_owners_only(page: TestClient, jobs: Jobs) -> None:
+    assert page.get("/").status_code == 200 and page.get("/api/jobs").json() == []
+    folder = jobs.root / "jobs" / fetch(page)
+    told: Told = jobs._worker  # type: ignore[assignment]
+    until(lambda: told.started)
+    mine = folder / "out" / "half.mp4"
+    (folder / "out" / "link.mp4").symlink_to(jobs.root / "queue.sqlite")
+    assert page.get(f"/gradio_api/file={mine}").content == b"half a file"
+    assert page.get(f"/gradio_api/file={mine}", headers=as_owner(BEN)).status_code == 404
+    for path in (
+        jobs.root / "queue.sqlite", f"{folder}/../../queue.sqlite", folder / "out" / "link.mp4",
+        "/etc/passwd", "%2fetc%2fpasswd", Path(__file__), "http://127.0.0.1:9/",
+    ):  # fmt: skip
+        for place in ("/gradio_api/file=", "/gradio_api/file/", "/file="):
+            assert page.get(f"{place}{path}").status_code == 404, path
+    closed = ("process_recording", "vibe-edit", "vibe-code", "deep_link?session_hash=a")
+    assert [page.request("POST", f"/gradio_api/{each}").status_code for each in closed] == [404] * 4
+
+
+def test_a_page_takes_files_that_were_uploaded_only(page: TestClient, jobs: Jobs) -> None:
+    def head(path: str | Path) -> str:
+        task = {"data": [{"path": str(path), "meta": {"_type": "gradio.FileData"}}]}
+        event = page.post("/gradio_api/call/head", json=task).json()["event_id"]
+        return page.get(f"/gradio_api/call/head/{event}").text
+
+    sent = page.post("/gradio_api/upload", files={"files": ("../../../notes.txt", b"hello")}).json()[0]
+    assert Path(sent).is_relative_to(jobs.root / "page") and b"hello".hex() in head(sent)
+    for path in (
+        "/etc/passwd",
+        str(jobs.root / "queue.sqlite"),
+        str(Path(__file__)),
+        f"{sent}/../../../lock",
+    ):
+        assert "event: error" in head(path), path
+    large = page.post("/gradio_api/upload", files={"files": ("large", bytes(1_000_001))})
+    assert large.status_code == 413

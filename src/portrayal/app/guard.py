@@ -27,8 +27,9 @@ _HEADERS = [
     (b"cross-origin-resource-policy", b"same-origin"),
 ]
 _READING = {"GET", "HEAD", "OPTIONS"}
-#: Parts of paths by which Gradio would fetch from elsewhere, or keep a page's state for others.
-_CLOSED = ("/proxy=", "/deep_link", "/dev/reload", "/monitoring")
+#: Parts of paths by which Gradio would fetch from elsewhere, keep a page's state for others, decode what
+#: somebody sends, or show and change its code.
+_CLOSED = ("/proxy=", "/deep_link", "/reload", "/monitoring", "/process_recording", "vibe-", "/profiling")
 #: Wrong passwords from one address in a minute, until no more are looked at.
 _TRIES, _MINUTE = 10, 60.0
 #: Addresses that are remembered at most.
@@ -42,7 +43,7 @@ class Guard:
 
     names: hosts by which the server is asked for, lower case; network: also by any address, since only a
     name can be pointed elsewhere (DNS rebinding). password: None where none is asked. most: bytes of a body.
-    may_read: whether an owner may be given a file of the server (path, owner).
+    may_read: whether an owner may be given a file of the server (path, owner). full: whether the disk is.
     """
 
     def __init__(
@@ -54,9 +55,10 @@ class Guard:
         password: str | None = None,
         most: int = 1 << 30,
         may_read: Callable[[Path, str], bool] = lambda path, owner: False,
+        full: Callable[[], bool] = lambda: False,
     ) -> None:
         self._app, self._names, self._network = app, frozenset(names), network
-        self._password, self._most, self._may_read = password, most, may_read
+        self._password, self._most, self._may_read, self._full = password, most, may_read, full
         self._ticket = secrets.token_urlsafe(32)
         self._failures: dict[str, deque[float]] = {}
 
@@ -94,6 +96,8 @@ class Guard:
         length = headers.get("content-length", "0")
         if not length.isdigit() or int(length) > self._most:
             return 413, "that is too large"
+        if scope["path"].endswith("/upload") and self._full():
+            return 507, "the server's disk is full; try again later"
         return None
 
     def _unknown(
@@ -126,10 +130,12 @@ class Guard:
 
     def _readable(self, path: str, owner: str) -> bool:
         """Whether what a path of Gradio names is open to this owner."""
+        if path.startswith("/api/"):
+            return True
         if any(part in path for part in _CLOSED):
             return False
         for mark in ("/file=", "/file/"):
-            if mark in path and not path.startswith("/api/"):
+            if mark in path:
                 name = path.partition(mark)[2]
                 return "\0" not in name and "://" not in name and self._may_read(Path(name), owner)
         return True

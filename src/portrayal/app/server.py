@@ -70,7 +70,7 @@ def build(
 
     return Guard(
         app, names=names, network=network, password=password, most=jobs.limits.upload + _SLACK,
-        may_read=may_read,
+        may_read=may_read, full=lambda: shutil.disk_usage(jobs.root).free < jobs.limits.spare,
     )  # fmt: skip
 
 
@@ -119,6 +119,8 @@ def _mount(app: FastAPI, page: Page, jobs: Jobs, cache: Path) -> None:
         app, page.blocks, path="/", allowed_paths=[str(jobs.root / "jobs")], max_file_size=jobs.limits.upload,
         show_error=False, enable_monitoring=False, mcp_server=False, ssr_mode=False, pwa=False, **page.look,
     )  # fmt: skip
+    # Gradio looks at the paths that a browser names only on pages that it launched itself.
+    page.blocks.has_launched = True
 
 
 async def _sweep(clean: Callable[[], None]) -> None:

@@ -16,6 +16,7 @@ from app_support import ANNA, BEN, CLEO, DORA, Told, ended, until
 from portrayal.app.errors import NoRoom, NotHere
 from portrayal.app.jobs import Jobs, Limits, Report, Task
 from portrayal.app.jobs.check import engine_fields, file_options
+from portrayal.engines import engine_options, list_engines
 from portrayal.engines.options import EngineOptions
 from portrayal.errors import PortrayalError, UsageError
 
@@ -260,3 +261,11 @@ def test_words_are_for_strangers_where_a_rule_holds_for_them(
     own = engine_fields("any").keys() - EngineOptions.model_fields.keys()
     assert own == {"prompt", "colour", "side", "mode", "number"}
     assert file_options("any").keys() == {"mask"}
+
+
+def test_every_prompt_is_offered() -> None:
+    """Needs a max_length on it, see CONTRIBUTING.md."""
+    for info in list_engines():
+        options = engine_options(info.name).model_fields
+        prompts = {name for name in options if "prompt" in name or "negative" in name}
+        assert prompts <= engine_fields(info.name).keys(), info.name

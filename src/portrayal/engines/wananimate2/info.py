@@ -35,9 +35,10 @@ class WanAnimate2Options(EngineOptions):
 
     prompt: str = Field(
         "视频中的人在做动作",
+        max_length=2000,
         description="The person and the background in words, best in Chinese; camera, too",
     )
-    negative: str = Field(NEGATIVE, description="What is not wanted, for the base model")
+    negative: str = Field(NEGATIVE, max_length=2000, description="What is not wanted, for the base model")
     variant: Literal["distilled", "base"] = Field(
         "distilled", description="The weights: for few steps without guidance, or as they were trained"
     )

@@ -6,6 +6,7 @@ import hashlib
 import json
 import threading
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
@@ -15,7 +16,7 @@ import pytest
 from conftest import Ran
 from golden.liveportrait import tiny
 from portrayal.engines.liveportrait.checkpoint import load_checkpoint
-from portrayal.weights import WEIGHTS
+from portrayal.weights import WEIGHTS, Weights, advice
 
 REPOSITORY = "KwaiVGI/LivePortrait"
 
@@ -107,6 +108,22 @@ def test_files_are_fetched_once(hub: Hub, command: Callable[..., Ran], tmp_path:
     assert np.isfinite(load_checkpoint().generator.fc.weight).all()
     asked = len(hub.requests)
     assert command("download", "liveportrait").err == "" and len(hub.requests) == asked
+
+
+def test_what_comes_with_others(
+    hub: Hub, command: Callable[..., Ran], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    more = Weights("Another/Repository", {"more.safetensors": 7_000}, "Apache-2.0", "unclear")
+    monkeypatch.setitem(WEIGHTS, "more", more)
+    monkeypatch.setitem(WEIGHTS, "both", replace(WEIGHTS["liveportrait"], also=("more",)))
+    hub.files["/Another/Repository/resolve/main/more.safetensors"] = b"tensors"
+    ran = command("download", "both")
+    assert (ran.status, ran.out) == (0, f"{tmp_path / 'kept' / REPOSITORY}\n")
+    assert (
+        "both: 522 MB from" in ran.err and "more: 7 kB from Another/Repository, licence Apache-2.0" in ran.err
+    )
+    assert (tmp_path / "kept" / "Another/Repository/more.safetensors").read_bytes() == b"tensors"
+    assert "522 MB" in advice("both") and command("download", "both").err == ""
 
 
 def test_what_was_cut_off_goes_on(hub: Hub, command: Callable[..., Ran], tmp_path: Path) -> None:

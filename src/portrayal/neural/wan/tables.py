@@ -6,6 +6,7 @@ Everything a file holds is either used or named in an error; no pickle is execut
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -91,12 +92,26 @@ def _gguf(path: Path) -> State:
             raise PortrayalError(f"{shown(path)}: is no GGUF file")
     try:
         state: State = load_gguf_checkpoint(str(path))
-    except (ValueError, KeyError, IndexError, OSError) as error:
+        state |= {name: state[name].reshape(shape) for name, shape in _folded(path).items()}
+    except (ValueError, KeyError, IndexError, OSError, RuntimeError) as error:
         problem = " ".join(str(error).split())[:120]
         raise PortrayalError(
             f"{shown(path)}: is damaged, cut short or of no known kind ({problem})"
         ) from error
     return state
+
+
+def _folded(path: Path) -> dict[str, tuple[int, ...]]:
+    """Shapes of tensors that were folded, since the format has four axes at most: ComfyUI-GGUF notes them."""
+    from gguf import GGUFReader
+
+    note = "comfy.gguf.orig_shape."
+    fields = GGUFReader(str(path)).fields.items()
+    return {
+        name.removeprefix(note): tuple(int(field.parts[i][0]) for i in field.data)
+        for name, field in fields
+        if name.startswith(note)
+    }
 
 
 def bare(state: State) -> State:
@@ -111,7 +126,8 @@ def unscaled(state: State, path: Path, dtype: torch.dtype) -> State:
     """fp8 weights times their scales, in `dtype`; the scales themselves and marks are gone.
 
     A weight w stored as q = round(w / s) comes back as q * s, one s for a tensor or for each of its rows.
-    PortrayalError where weights are integers, or an fp8 weight has no scale though others of the file do.
+    PortrayalError where weights are integers, or an fp8 weight has no scale though the same layer of other
+    blocks has one.
     """
     integers = [name for name, value in state.items() if value.dtype == torch.int8 and value.ndim > 1]
     if integers:
@@ -128,10 +144,16 @@ def unscaled(state: State, path: Path, dtype: torch.dtype) -> State:
             if weight not in plain:
                 raise PortrayalError(f"{shown(path)}: lacks {weight}, for which it has a scale")
             plain[weight] = _scaled(plain[weight], scales[name], path, weight).to(dtype)
-    left = [name for name, value in plain.items() if value.dtype in FP8 and value.ndim == 2]
+    kinds = {_kind(name.removesuffix(suffix)) for suffix in SCALES for name in scales}
+    left = [n for n, v in plain.items() if v.dtype in FP8 and _kind(n.removesuffix(".weight")) in kinds]
     if left:
-        raise PortrayalError(f"{shown(path)}: lacks the scale of {_few(left)}, which its other weights have")
+        raise PortrayalError(f"{shown(path)}: lacks the scale of {_few(left)}, which other blocks have")
     return plain
+
+
+def _kind(layer: str) -> str:
+    """The layer, whichever block it is of."""
+    return re.sub(r"\d+", "#", layer)
 
 
 def _scaled(weight: Tensor, scale: Tensor, path: Path, name: str) -> Tensor:

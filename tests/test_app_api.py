@@ -7,7 +7,7 @@ import json
 import re
 import socket
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -18,7 +18,6 @@ from fastapi import APIRouter
 from starlette.testclient import TestClient
 
 from app_support import ANNA, BEN, Told, ended, until
-from conftest import Ran
 from portrayal.app.jobs import Jobs, Limits, Report
 from portrayal.app.server import build
 from portrayal.client import Client
@@ -308,26 +307,6 @@ def test_the_client_fetches_what_it_asked_for(server: str, media: Path, tmp_path
         Client(server).engines()
     with pytest.raises(PortrayalError, match="does not answer"):
         Client("http://127.0.0.1:9").engines()
-
-
-@pytest.mark.parametrize(
-    ("options", "said"),
-    [
-        (["--share-on-network"], "error: --share-on-network: needs a password"),
-        (["--share-on-network", "--password-file", "short"], "error: the password is too short: use 8 char"),
-        (["--password-file", "none"], "error: none: no such file"),
-        (["--port", "{port}"], "error: port {port}: address already in use; --port names another"),
-    ],
-)
-def test_the_command_says_what_it_needs(
-    command: Callable[..., Ran], tmp_path: Path, options: list[str], said: str
-) -> None:
-    (tmp_path / "short").write_text("secret\n")
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        port = str(taken.getsockname()[1])
-        given = [option.replace("{port}", port) for option in options]
-        ran = command("app", "--data", "data", *given)
-    assert ran.status in (1, 2) and ran.out == "" and ran.err.startswith(said.replace("{port}", port))
 
 
 @pytest.fixture

@@ -132,6 +132,13 @@ def test_there_may_be_so_many_jobs(jobs: Jobs, told: Told) -> None:
     jobs.submit(ANNA, fetch())
 
 
+def test_a_full_disk_takes_no_jobs(tmp_path: Path, told: Told) -> None:
+    jobs = Jobs(tmp_path, Limits(spare=1 << 60), told)
+    with pytest.raises(NoRoom, match="disk is full"):
+        jobs.submit(ANNA, fetch())
+    jobs.close()
+
+
 def test_cancel_stops_what_waits_and_what_runs(jobs: Jobs, told: Told) -> None:
     first, second = jobs.submit(ANNA, fetch()), jobs.submit(ANNA, fetch())
     until(lambda: told.started)
@@ -221,6 +228,7 @@ def test_one_server_at_a_time_uses_a_folder(tmp_path: Path, told: Told) -> None:
         (Task("edit", files=HER, options={"pitch": "up"}), "pitch: 'up' is no number"),
         (Task("edit", files=HER, options={"pitch": 1, "format": "exe"}), "--format: should"),
         (Task("edit", files=HER, options={"pitch": 1, "size": 5}), "--size: should"),
+        (Task("edit", files=HER, options={"pitch": 1, "size": 5000}), "size: 5000 is too large"),
         (Task("edit", files=HER, options={"pitch": 1, "fps": "no"}), "--fps: 'no'"),
         (Task("edit", files=HER, options={"pitch": 1, "strength": 9}), "--strength: should"),
         (Task("edit", files=HER, options={"pitch": 1, "max_pixels": 9}), "max_pixels: no such"),

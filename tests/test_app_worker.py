@@ -6,8 +6,6 @@ import io
 import os
 import signal
 import struct
-import subprocess
-import sys
 import threading
 import zipfile
 import zlib
@@ -19,7 +17,7 @@ import cv2
 import numpy as np
 import pytest
 
-from app_support import ANNA, BEN, CLEO, DORA, Told, alive, ended, until
+from app_support import ANNA, BEN, CLEO, DORA, alive, ended, until
 from portrayal.app.jobs import Job, Jobs, Limits, Task
 from portrayal.app.uploads import Uploads
 from portrayal.errors import PortrayalError
@@ -134,39 +132,6 @@ def test_what_is_wrong_is_said_with_the_users_own_names(media: Path, open_jobs: 
     task = Task("edit", files=files, options={"jaw-open": 1}, names={"portrait": "Hill.mov"})
     failed = ended(jobs, ANNA, jobs.submit(ANNA, task).id)
     assert failed.state == "failed" and failed.message.startswith("Hill.mov: no face found")
-
-
-#: A server with a job at work, which tells the job's process.
-SERVER = """
-import sys, time
-from pathlib import Path
-from app_support import ANNA, until
-from portrayal.app.jobs import Jobs, Task
-jobs = Jobs(Path(sys.argv[1]))
-files = {"portrait": Path(sys.argv[2]), "script": Path(sys.argv[3])}
-job = jobs.submit(ANNA, Task("edit", files=files))
-until(lambda: jobs.get(ANNA, job.id).done > 2)
-print(jobs._worker._running[job.id].process.pid, flush=True)
-time.sleep(600)
-"""
-
-
-def test_a_killed_server_takes_its_workers_along_and_the_job_begins_anew(media: Path, tmp_path: Path) -> None:
-    task = endless(media, tmp_path)
-    env = os.environ | {"PYTHONPATH": os.pathsep.join([str(Path(__file__).parent), *sys.path])}
-    call = [sys.executable, "-c", SERVER, str(tmp_path / "data"), *map(str, task.files.values())]
-    server = subprocess.Popen(call, env=env, stdout=subprocess.PIPE)
-    assert server.stdout is not None
-    worker = int(server.stdout.readline())
-    assert alive(worker)
-    server.kill()
-    server.communicate()
-    until(lambda: not alive(worker))
-    told = Told()
-    jobs = Jobs(tmp_path / "data", worker=told)
-    until(lambda: told.started)
-    assert [work.id for work in told.started] == [job.id for job in jobs.list(ANNA)]
-    jobs.close()
 
 
 def bomb_png(path: Path) -> None:

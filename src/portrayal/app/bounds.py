@@ -16,10 +16,13 @@ def module_command(module: str, *arguments: str) -> list[str]:
 
 
 def environment() -> dict[str, str]:
-    """The environment of such a process: it finds this package, whichever folder it runs in."""
+    """The environment of such a process: it finds this package, whichever folder it runs in.
+
+    Where there are many processors the C library reserves address space for each thread, which counts.
+    """
     source = str(Path(portrayal.__file__).resolve().parents[1])
     paths = [source, *filter(None, os.environ.get("PYTHONPATH", "").split(os.pathsep))]
-    return os.environ | {"PYTHONPATH": os.pathsep.join(paths)}
+    return {"MALLOC_ARENA_MAX": "4"} | os.environ | {"PYTHONPATH": os.pathsep.join(paths)}
 
 
 def bound(memory: int | None, cpu: int, file_size: int) -> None:

@@ -22,7 +22,7 @@ from portrayal.app.jobs.worker import Report, Work, Worker
 from portrayal.app.limits import Limits
 from portrayal.app.owner import digest
 from portrayal.app.uploads import bring
-from portrayal.errors import PortrayalError
+from portrayal.errors import PortrayalError, UsageError
 
 _log = logging.getLogger(__name__)
 #: Seconds between two looks at the jobs that run, and between two clean-ups.
@@ -65,6 +65,8 @@ class Jobs:
         large or too long, or too many jobs already.
         """
         task = checked(task)
+        if (size := task.options.get("size")) is not None and size > self.limits.side:
+            raise UsageError(f"size: {size} is too large; the most are {self.limits.side} pixels")
         with self._lock:
             self._check_room(owner)
         id = secrets.token_hex(16)
@@ -141,6 +143,8 @@ class Jobs:
         return row
 
     def _check_room(self, owner: str) -> None:
+        if shutil.disk_usage(self.root).free < self.limits.spare:
+            raise NoRoom("the server's disk is full; try again later")
         active = self._store.in_state("queued", "running")
         mine = sum(row.owner == digest(owner) for row in active)
         if mine >= self.limits.per_owner:

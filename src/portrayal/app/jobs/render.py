@@ -55,21 +55,22 @@ def download(task: Task, progress: Progress) -> dict[str, str]:
     """Fetch the weights of an engine; one job at a time does."""
     from portrayal.download import fetch
     from portrayal.engines import engine_info
-    from portrayal.weights import folder, missing
+    from portrayal.weights import folder, missing, parts
 
-    name = str(engine_info(task.engine).weights)
-    place = folder(name)
-    place.mkdir(parents=True, exist_ok=True)
-    with (place / ".lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        sizes = missing(name)
-        here = dict.fromkeys(sizes, 0)
+    names = parts(str(engine_info(task.engine).weights))
+    total = sum(sum(missing(name).values()) for name in names)
+    here: dict[tuple[str, str], int] = {}
+    for name in names:
+        place = folder(name)
+        place.mkdir(parents=True, exist_ok=True)
 
-        def step(file: str, done: int, total: int) -> None:
-            here[file] = done
-            progress.step(sum(here.values()) // 10**6, sum(sizes.values()) // 10**6, file.rpartition("/")[2])
+        def step(file: str, done: int, _: int, part: str = name) -> None:
+            here[part, file] = done
+            progress.step(sum(here.values()) // 10**6, total // 10**6, file.rpartition("/")[2])
 
-        fetch(name, step)
+        with (place / ".lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            fetch(name, step)
     return {}
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import ClassVar, Literal
 
 from pydantic import Field, field_validator
 
@@ -33,12 +33,20 @@ NEGATIVE = (
 class WanAnimate2Options(EngineOptions):
     """The options of the engine."""
 
+    group: ClassVar[str] = "Quality"
+
     prompt: str = Field(
         "视频中的人在做动作",
         max_length=2000,
         description="The person and the background in words, best in Chinese; camera, too",
+        json_schema_extra={"group": "What moves"},
     )
-    negative: str = Field(NEGATIVE, max_length=2000, description="What is not wanted, for the base model")
+    negative: str = Field(
+        NEGATIVE,
+        max_length=2000,
+        description="What is not wanted, for the base model",
+        json_schema_extra={"group": "What moves"},
+    )
     variant: Literal["distilled", "base"] = Field(
         "distilled", description="The weights: for few steps without guidance, or as they were trained"
     )

@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 import uvicorn
-from fastapi import APIRouter
+from fastapi import APIRouter, WebSocket, WebSocketDisconnect
 from starlette.testclient import TestClient
 
 from app_support import ANNA, BEN, Told, ended, until
@@ -237,21 +237,28 @@ def test_a_browser_is_known_by_its_cookie(jobs: Jobs) -> None:
         assert other.get("/api/jobs", headers=as_owner("short")).json() == []
 
 
+CROSS = {"Sec-Fetch-Site": "cross-site"}
+
+
 @pytest.mark.parametrize(
-    ("headers", "status"),
+    ("headers", "status", "reading"),
     [
-        ({}, 201), ({"Origin": HERE}, 201), ({"Sec-Fetch-Site": "same-origin"}, 201),
-        ({"Origin": "https://evil.example"}, 403), ({"Origin": "null"}, 403),
-        ({"Origin": "http://127.0.0.1:9999"}, 403), ({"Sec-Fetch-Site": "cross-site"}, 403),
-        ({"Host": "evil.example"}, 421), ({"Host": "127.0.0.1.evil.example:7860"}, 421), ({"Host": ""}, 421),
-        ({"Host": "192.168.0.7:7860"}, 421), ({"Host": "localhost:7860"}, 201), ({"Host": "[::1]:7860"}, 201),
+        ({}, 201, 200), ({"Origin": HERE}, 201, 200), ({"Sec-Fetch-Site": "same-origin"}, 201, 200),
+        ({"Origin": "https://evil.example"}, 403, 403), ({"Origin": "null"}, 403, 403), (CROSS, 403, 403),
+        ({"Origin": "http://127.0.0.1:9999"}, 403, 403), (CROSS | {"Sec-Fetch-Mode": "no-cors"}, 403, 403),
+        (CROSS | {"Sec-Fetch-Mode": "navigate"}, 403, 200),
+        (CROSS | {"Sec-Fetch-Mode": "navigate", "Origin": "https://evil.example"}, 403, 403),
+        ({"Host": "evil.example"}, 421, 421), ({"Host": "127.0.0.1.evil.example:7860"}, 421, 421),
+        ({"Host": ""}, 421, 421), ({"Host": "192.168.0.7:7860"}, 421, 421),
+        ({"Host": "localhost:7860"}, 201, 200), ({"Host": "[::1]:7860"}, 201, 200),
     ],
 )  # fmt: skip
 def test_other_sites_and_other_names_are_refused(
-    api: TestClient, headers: dict[str, str], status: int
+    api: TestClient, headers: dict[str, str], status: int, reading: int
 ) -> None:
     task = {"kind": "download", "engine": "liveportrait"}
     assert api.post("/api/jobs", json=task, headers=headers).status_code == status
+    assert api.get("/api/jobs", headers=headers).status_code == reading
 
 
 def test_on_the_network_a_password_is_asked_for(jobs: Jobs) -> None:
@@ -319,7 +326,14 @@ def page(jobs: Jobs, monkeypatch: pytest.MonkeyPatch) -> Iterator[TestClient]:
     with gr.Blocks(analytics_enabled=False) as blocks:
         given, told = gr.File(), gr.Textbox()
         gr.Button().click(lambda file: Path(file).read_bytes()[:5].hex(), given, told, api_name="head")
-    shown = SimpleNamespace(blocks=blocks, routes=APIRouter(), look={})
+    routes = APIRouter()
+
+    @routes.websocket("/echo")
+    async def echo(socket: WebSocket) -> None:
+        await socket.accept()
+        await socket.send_text(await socket.receive_text())
+
+    shown = SimpleNamespace(blocks=blocks, routes=routes, look={})
     with TestClient(build(jobs, shown), base_url=HERE, headers=as_owner(ANNA)) as client:
         yield client
 
@@ -360,3 +374,15 @@ def test_a_page_takes_files_that_were_uploaded_only(page: TestClient, jobs: Jobs
         assert "event: error" in head(path), path
     large = page.post("/gradio_api/upload", files={"files": ("large", bytes(1_000_001))})
     assert large.status_code == 413
+
+
+def test_a_web_socket_is_for_pages_of_ours(page: TestClient) -> None:
+    with page.websocket_connect("ws://127.0.0.1:7860/echo", headers={"Origin": HERE}) as socket:
+        socket.send_text("hello")
+        assert socket.receive_text() == "hello"
+    for headers in ({"Origin": "https://evil.example"}, {"Host": "evil.example"}, CROSS):
+        with (
+            pytest.raises(WebSocketDisconnect),
+            page.websocket_connect("ws://127.0.0.1:7860/echo", headers=headers),
+        ):
+            pass

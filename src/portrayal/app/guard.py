@@ -26,7 +26,6 @@ _HEADERS = [
     (b"x-frame-options", b"SAMEORIGIN"),
     (b"cross-origin-resource-policy", b"same-origin"),
 ]
-_READING = {"GET", "HEAD", "OPTIONS"}
 #: Parts of paths by which Gradio would fetch from elsewhere, keep a page's state for others, decode what
 #: somebody sends, or show and change its code.
 _CLOSED = ("/proxy=", "/deep_link", "/reload", "/monitoring", "/process_recording", "vibe-", "/profiling")
@@ -90,8 +89,8 @@ class Guard:
         host = headers.get("host", "")
         if not self._known_host(host):
             return 421, "this server is not known by that name"
-        reading = scope["type"] == "http" and scope["method"] in _READING
-        if not reading and not _same_site(headers, host):
+        followed = scope["type"] == "http" and scope["method"] == "GET" and _is_link(headers)
+        if not (followed or _same_site(headers, host)):
             return 403, "requests from other sites are not answered"
         length = headers.get("content-length", "0")
         if not length.isdigit() or int(length) > self._most:
@@ -154,6 +153,11 @@ def _is_address(name: str) -> bool:
     except ValueError:
         return False
     return True
+
+
+def _is_link(headers: dict[str, str]) -> bool:
+    """Whether somebody goes to the page, from wherever; a page that only loads something is told apart."""
+    return "origin" not in headers and headers.get("sec-fetch-mode") == "navigate"
 
 
 def _same_site(headers: dict[str, str], host: str) -> bool:

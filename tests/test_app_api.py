@@ -357,7 +357,9 @@ def test_a_page_gives_files_to_their_owners_only(page: TestClient, jobs: Jobs) -
     assert [page.request("POST", f"/gradio_api/{each}").status_code for each in closed] == [404] * 4
 
 
-def test_a_page_takes_files_that_were_uploaded_only(page: TestClient, jobs: Jobs) -> None:
+def test_a_page_takes_files_that_were_uploaded_only(
+    page: TestClient, jobs: Jobs, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def head(path: str | Path) -> str:
         task = {"data": [{"path": str(path), "meta": {"_type": "gradio.FileData"}}]}
         event = page.post("/gradio_api/call/head", json=task).json()["event_id"]
@@ -372,17 +374,24 @@ def test_a_page_takes_files_that_were_uploaded_only(page: TestClient, jobs: Jobs
         f"{sent}/../../../lock",
     ):
         assert "event: error" in head(path), path
+    with socket.create_server(("127.0.0.1", 0)) as elsewhere, monkeypatch.context() as patched:
+        patched.setattr("gradio.processing_utils.PUBLIC_HOSTNAME_WHITELIST", ["127.0.0.1"])
+        assert "event: error" in head(f"http://127.0.0.1:{elsewhere.getsockname()[1]}/notes.txt")
+        elsewhere.setblocking(False)
+        with pytest.raises(BlockingIOError):  # nobody has called
+            elsewhere.accept()
     large = page.post("/gradio_api/upload", files={"files": ("large", bytes(1_000_001))})
     assert large.status_code == 413
 
 
 def test_a_web_socket_is_for_pages_of_ours(page: TestClient) -> None:
-    with page.websocket_connect("ws://127.0.0.1:7860/echo", headers={"Origin": HERE}) as socket:
-        socket.send_text("hello")
-        assert socket.receive_text() == "hello"
+    place = "ws://127.0.0.1:7860/echo"
+    with page.websocket_connect(place, headers={"Origin": HERE}) as talk:
+        talk.send_text("hello")
+        assert talk.receive_text() == "hello"
     for headers in ({"Origin": "https://evil.example"}, {"Host": "evil.example"}, CROSS):
         with (
             pytest.raises(WebSocketDisconnect),
-            page.websocket_connect("ws://127.0.0.1:7860/echo", headers=headers),
+            page.websocket_connect(place, headers=headers),
         ):
             pass

@@ -12,7 +12,7 @@ from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager, suppress
 from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 from fastapi import FastAPI
 
@@ -112,6 +112,7 @@ def serve(
 
 def _mount(app: FastAPI, page: Page, jobs: Jobs, cache: Path) -> None:
     import gradio as gr
+    from gradio import processing_utils
 
     cache.mkdir(mode=0o700, exist_ok=True)
     app.include_router(page.routes)
@@ -121,6 +122,12 @@ def _mount(app: FastAPI, page: Page, jobs: Jobs, cache: Path) -> None:
     )  # fmt: skip
     # Gradio looks at the paths that a browser names only on pages that it launched itself.
     page.blocks.has_launched = True
+    # And it fetches, for whoever sends an address in place of a file.
+    processing_utils.async_ssrf_protected_get = _fetch_nothing
+
+
+async def _fetch_nothing(url: str) -> NoReturn:
+    raise PortrayalError("files are taken from your own machine only")
 
 
 async def _sweep(clean: Callable[[], None]) -> None:

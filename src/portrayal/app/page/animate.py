@@ -42,11 +42,7 @@ class AnimateTab:
                 self._portrait()
                 self._driving()
                 self._engine()
-                go = gr.Button(
-                    "Animate", variant="primary", elem_id="animate-go", elem_classes="go", render=False
-                )
-                self._options(go)
-                go.render()
+                self._options()
             with gr.Column(scale=6, min_width=320, elem_classes="stay"):
                 self._result()
         page.load(self._resume, None, self._shown)
@@ -130,8 +126,9 @@ class AnimateTab:
             return
         yield engines.card(name), _fetch_button(name), gr.HTML(stage.progress(job), visible=True)
 
-    def _options(self, go: gr.Button) -> None:
-        """The options of the request and of the engine; made anew for every engine."""
+    def _options(self) -> None:
+        """The options of the request and of the engine, made anew for every engine, and the button that
+        takes them."""
         gr.HTML('<h2 class="section-title"><b>4</b>Options <small>all have sensible values</small></h2>')
 
         @gr.render(inputs=[self._name])
@@ -156,6 +153,7 @@ class AnimateTab:
                 files = dict(zip(uploads, values[len(static) + len(made) :], strict=True))
                 yield from self._start(request, values[: len(static)], given(fields, chosen), files)
 
+            go = gr.Button("Animate", variant="primary", elem_id="animate-go", elem_classes="go")
             go.click(
                 start, [*static, *made.values(), *uploads.values()], self._shown, concurrency_limit=None,
                 show_progress="hidden",
@@ -183,10 +181,10 @@ class AnimateTab:
         name, portrait_kind, picture, moving, *driving = values
         owner = owner_of(request)
         try:
-            read, text, more = _chosen(*driving)
             portrait = picture if portrait_kind == "picture" else moving
             if portrait is None:
                 raise UsageError("Choose a portrait first: upload a picture, take one, or use the example.")
+            read, text, more = _chosen(*driving)
             read |= {"portrait": Path(portrait)}
             read |= {role: Path(file) for role, file in files.items() if file}
             job = self._jobs.submit(owner, Task("animate", name, read, text, options | more))

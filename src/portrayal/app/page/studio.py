@@ -16,8 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from portrayal.app.limits import Limits
-from portrayal.app.page.small import shrink
 from portrayal.app.page.strip import Key
+from portrayal.app.small import shrink
 from portrayal.driving import Driving
 from portrayal.engines import load_engine
 from portrayal.errors import PortrayalError

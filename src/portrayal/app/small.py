@@ -1,4 +1,4 @@
-"""`python -m portrayal.app.page.small SOURCE TARGET SIDE PIXELS`: a stranger's picture as a PNG of ours.
+"""`python -m portrayal.app.small SOURCE TARGET SIDE PIXELS`: a stranger's picture as a PNG of ours.
 
 A process of its own decodes what was uploaded, with bounded time and memory: what it dies of, the server
 does not. Prints {} or {"error": line} as JSON.

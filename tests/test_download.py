@@ -13,8 +13,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from app_support import ANNA, ended
 from conftest import Ran
 from golden.liveportrait import tiny
+from portrayal.app.jobs import Jobs, Task
+from portrayal.engines import engine_info
 from portrayal.engines.liveportrait.checkpoint import load_checkpoint
 from portrayal.weights import WEIGHTS, Weights, advice
 
@@ -212,3 +215,15 @@ def test_engines_say_whether_weights_are_here(hub: Hub, command: Callable[..., R
     command("download", "liveportrait")
     assert card()["weights_here"] is True
     assert "here (522 MB)" in command("engines").out
+
+
+def test_a_job_fetches_them_too(hub: Hub, tmp_path: Path) -> None:
+    """What the button of the page does; where nothing answers, its line says so."""
+    jobs = Jobs(tmp_path / "data")
+    hub.cut[BIG] = 1000
+    failed = ended(jobs, ANNA, jobs.submit(ANNA, Task("download", "liveportrait")).id)
+    assert failed.state == "failed" and "what has arrived is kept" in failed.message
+    done = ended(jobs, ANNA, jobs.submit(ANNA, Task("download", "liveportrait")).id)
+    assert (done.state, done.message, done.results) == ("done", "", {})
+    assert engine_info("liveportrait").weights_here
+    jobs.close()

@@ -56,12 +56,12 @@ def test_machines(machine: Machine, work: Work, weights: str, offload: str) -> N
 @pytest.mark.parametrize(
     ("machine", "work", "words"),
     [
-        (CPU, SMALL, ["27 GB of free main memory", "are 24", "GPU"]),
-        (RTX12, LARGE, ["18 GB", "here are 12 and 60", "0.52 megapixels would fit"]),
-        (RTX16, LARGE, ["18 GB", "megapixels would fit"]),
-        (replace(RTX24, host=10 * GB), SMALL, ["22 GB of main memory", "are 24 and 10", "GGUF"]),
-        (RTX12, GGUF, ["19 GB", "bfloat16"]),
-        (replace(RTX24, free=1 * GB), SMALL, ["here are 1 and 60"]),
+        (CPU, SMALL, ["25.9 GB of free main memory", "are 24.0", "GPU"]),
+        (RTX12, LARGE, ["15.8 GB free on the card", "here are 11.5 and 60.0", "0.62 megapixels would fit"]),
+        (RTX16, LARGE, ["15.8 GB", "here are 15.5", "0.90 megapixels would fit"]),
+        (replace(RTX24, host=10 * GB), SMALL, ["GB of main memory", "are 23.5 and 10.0", "GGUF"]),
+        (RTX12, GGUF, ["18.4 GB", "bfloat16"]),
+        (replace(RTX24, free=1 * GB), SMALL, ["here are 1.0 and 60.0"]),
     ],
 )
 def test_refusals_say_what_would_be_needed(machine: Machine, work: Work, words: list[str]) -> None:
@@ -72,11 +72,11 @@ def test_refusals_say_what_would_be_needed(machine: Machine, work: Work, words: 
 
 
 def test_what_a_refusal_proposes_fits() -> None:
-    with pytest.raises(PortrayalError, match=r"up to 0\.52 megapixels"):
+    with pytest.raises(PortrayalError, match=r"up to 0\.62 megapixels"):
         make_plan(RTX12, LARGE)
-    assert make_plan(RTX12, Work(944, 544, 300)).offload == "blocks"
+    assert make_plan(RTX12, Work(1040, 592, 300)).offload == "blocks"
     with pytest.raises(PortrayalError):
-        make_plan(RTX12, Work(976, 560, 300))
+        make_plan(RTX12, Work(1072, 608, 300))
 
 
 def test_tokens_operations_and_segments_are_the_published_ones() -> None:

@@ -20,9 +20,10 @@ WIDTH, HIDDEN, LAYERS, CONTEXT = 5120, 13824, 40, 769
 PARAMETERS, BLOCK = 17.275e9, 0.425e9
 #: Bytes of the other networks: text encoder (bfloat16), image encoder (bfloat16), VAE (float32).
 TEXT, IMAGE, VAE = 11.4 * GB, 1.3 * GB, 0.5 * GB
-#: Working memory, counted from the layers: of the transformer for a token with its residual in float32, of
-#: the VAE in float32 for a pixel (it goes through the frames four at a time), and of everything else.
-PER_TOKEN, PER_PIXEL, ELSE = 200e3, 13e3, 1.0 * GB
+#: Working memory: of the transformer for a token with its residual in float32 (139 kB of a block measured,
+#: and what stands around it), of the VAE in float32 for a pixel (the family's 8.2 GB for 832x480), and of
+#: all else.
+PER_TOKEN, PER_PIXEL, ELSE = 170e3, 20e3, 1.0 * GB
 #: Side of the VAE's tiles, in pixels.
 TILE = 256
 #: Operations of the VAE for a pixel of a frame: decoded once, encoded twice (pose, and what is given).
@@ -247,9 +248,9 @@ def _refusal(machine: Machine, work: Work, choices: list[Choice]) -> str:
     _, _, memory, host = min(choices, key=lambda choice: (choice[2], choice[3]))
     text = f"wananimate: {work.width}x{work.height} frames need "
     if machine.card is None:
-        return text + f"{host / GB:.0f} GB of free main memory (here are {machine.host / GB:.0f}) or a GPU"
-    text += f"{memory / GB:.0f} GB free on the card and {host / GB:.0f} GB of main memory; here are "
-    text += f"{machine.free / GB:.0f} and {machine.host / GB:.0f}"
+        return text + f"{host / GB:.1f} GB of free main memory (here are {machine.host / GB:.1f}) or a GPU"
+    text += f"{memory / GB:.1f} GB free on the card and {host / GB:.1f} GB of main memory; here are "
+    text += f"{machine.free / GB:.1f} and {machine.host / GB:.1f}"
     room = machine.free - (memory - _working(machine, work)) - ELSE
     share = room * machine.cards / PER_TOKEN / work.tokens(max(work.lengths))
     if host <= machine.host and share >= 0.1:

@@ -182,12 +182,15 @@ class Driving:
         """The motion template that it is, for LivePortrait to play as it is; None where it is none."""
         return self.source.template if isinstance(self.source, TemplateSource) else None
 
-    def smoothed(self, smooth: float = 0.5) -> MotionSource:
-        """The motion; where it is tracked from pictures smoothed by `smooth`: 0 none, 1 strong."""
+    def smoothed(self, smooth: float = 0.5, body: bool = False) -> MotionSource:
+        """The motion; where it is tracked from pictures smoothed by `smooth`: 0 none, 1 strong.
+
+        body: track that of the body, too, which takes longer than the face.
+        """
         own = getattr(self.source, "smoothed", None)  # of one that cannot wait for later frames
         if own is not None:
-            return own(smooth)
-        raw = self.motion
+            return own(smooth, body)
+        raw = self.source.motion(self.name, body) if body else self.motion
         if self.kind not in ("video", "frames") or smooth == 0:
             return raw
 

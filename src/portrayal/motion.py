@@ -11,6 +11,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from portrayal import body as bodily
 from portrayal.errors import UsageError
 from portrayal.sliders import Curves, as_curves, joined, mixed
 
@@ -61,6 +62,7 @@ class MotionFrame:
         eye distances, x to the head's own left, y down, z away from the viewer. None when not tracked.
     tracked: False where no face was seen and the values are held.
     sliders: values of sliders that only some engines have, by name (see :mod:`portrayal.sliders`).
+    body: (133, 3) points of the body, see :mod:`portrayal.body`. None when not tracked.
     """
 
     rotation: Array = field(default_factory=lambda: np.zeros(3, np.float32))
@@ -70,6 +72,7 @@ class MotionFrame:
     shape: Array | None = None
     tracked: bool = True
     sliders: Mapping[str, float] = field(default_factory=dict)
+    body: Array | None = None
 
     @property
     def gaze(self) -> Array:
@@ -115,7 +118,7 @@ class Motion:
     """A motion held in memory: arrays over T frames, see :class:`MotionFrame` for units.
 
     rotation (T, 3), translation (T, 2), scale (T,), coefficients (T, 52), tracked (T,) bool,
-    shapes (T, 478, 3) or None; sliders: (T,) by name.
+    shapes (T, 478, 3) or None; sliders: (T,) by name; bodies (T, 133, 3) or None.
     """
 
     fps: Fraction
@@ -126,10 +129,11 @@ class Motion:
     tracked: NDArray[np.bool_]
     shapes: Array | None = None
     sliders: Curves = field(default_factory=dict)
+    bodies: Array | None = None
 
     @classmethod
     def from_frames(cls, fps: Fraction, frames: list[MotionFrame]) -> Motion:
-        """Stack frames; dense landmarks are kept when every frame has them."""
+        """Stack frames; dense landmarks are kept when every frame has them, bodies when any has."""
         dense = [f.shape for f in frames if f.shape is not None]
         return cls(
             Fraction(fps),
@@ -140,6 +144,7 @@ class Motion:
             np.array([f.tracked for f in frames], bool),
             np.stack(dense).astype(np.float32) if frames and len(dense) == len(frames) else None,
             joined([as_curves(f.sliders) for f in frames], [1] * len(frames)),
+            bodily.stacked([f.body for f in frames]),
         )
 
     @classmethod
@@ -167,6 +172,7 @@ class Motion:
             None if self.shapes is None else self.shapes[index],
             bool(self.tracked[index]),
             {name: float(curve[index]) for name, curve in self.sliders.items()},
+            None if self.bodies is None else self.bodies[index],
         )
 
     def __iter__(self) -> Iterator[MotionFrame]:
@@ -188,6 +194,7 @@ class Motion:
             tracked=self.tracked[index],
             shapes=None if self.shapes is None else self.shapes[index],
             sliders={name: curve[index] for name, curve in self.sliders.items()},
+            bodies=None if self.bodies is None else self.bodies[index],
         )
 
     def cut(self, start: float | None = None, end: float | None = None) -> Motion:
@@ -225,6 +232,7 @@ class Motion:
             return (a + w * (b - a)).astype(np.float32)
 
         dense = self.shapes is not None and other.shapes is not None
+        bodies = self.bodies is not None and other.bodies is not None
         return replace(
             self,
             rotation=mix(self.rotation, other.rotation),
@@ -234,12 +242,13 @@ class Motion:
             tracked=np.where(weight > 0.5, other.tracked, self.tracked),
             shapes=mix(self.shapes, other.shapes) if dense else None,  # type: ignore[arg-type]
             sliders=mixed(self.sliders, other.sliders, weight),
+            bodies=bodily.mixed(self.bodies, other.bodies, weight) if bodies else None,  # type: ignore[arg-type]
         )
 
     def blend(self, other: Motion, weight: float) -> Motion:
         """Part this motion, part another (weight 0 to 1), as long as the shorter; the rate is this one's.
 
-        Dense landmarks are kept if both have them.
+        Dense landmarks and bodies are kept if both have them.
         """
         other = other.resample(self.fps)
         count = min(len(self), len(other))
@@ -247,11 +256,12 @@ class Motion:
 
     @staticmethod
     def concatenate(motions: Sequence[Motion]) -> Motion:
-        """Motions one after the other, at the rate of the first; dense landmarks if all have them."""
+        """Motions one after the other, at the rate of the first; landmarks and bodies if all have them."""
         if not motions:
             raise ValueError("there is nothing to concatenate")
         parts = [m.resample(motions[0].fps) for m in motions]
         dense = [m.shapes for m in parts if m.shapes is not None]
+        bodies = [m.bodies for m in parts if m.bodies is not None]
         return Motion(
             motions[0].fps,
             np.concatenate([m.rotation for m in parts]),
@@ -261,6 +271,7 @@ class Motion:
             np.concatenate([m.tracked for m in parts]),
             np.concatenate(dense) if len(dense) == len(parts) else None,
             joined([m.sliders for m in parts], [len(m) for m in parts]),
+            np.concatenate(bodies) if len(bodies) == len(parts) else None,
         )
 
     def smoothed(self, seconds: float) -> Motion:
@@ -287,6 +298,7 @@ class Motion:
             scale=smooth(self.scale),
             coefficients=smooth(self.coefficients),
             shapes=None if self.shapes is None else smooth(self.shapes),
+            bodies=None if self.bodies is None else bodily.averaged(self.bodies, smooth),
         )
 
     def strengthened(self, head: float = 1.0, expression: float = 1.0, gaze: float = 1.0) -> Motion:
@@ -325,6 +337,7 @@ class Motion:
             translation=self.translation * np.array([-1, 1], np.float32),
             coefficients=self.coefficients[:, MIRRORED],
             shapes=shapes,
+            bodies=None if self.bodies is None else bodily.mirrored(self.bodies),
         )
 
     def edited(self, values: Mapping[str, float], *, add: bool = False) -> Motion:

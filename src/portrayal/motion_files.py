@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from portrayal import body
 from portrayal.errors import PortrayalError, UsageError
 from portrayal.motion import SHAPES, Motion
 
@@ -67,6 +68,8 @@ def _arrays(motion: Motion) -> dict[str, NDArray[Any]]:
     }
     if motion.shapes is not None:
         arrays["shapes"] = motion.shapes
+    if motion.bodies is not None:
+        arrays["bodies"] = motion.bodies
     if motion.sliders:
         arrays["sliders"] = np.array(list(motion.sliders))
         arrays["slider_values"] = np.stack(list(motion.sliders.values()), 1)
@@ -127,6 +130,7 @@ def _checked(file: Any) -> Motion:
         _array(file, "tracked", (count,)).astype(bool),
         _array(file, "shapes", (count, _POINTS, 3)) if "shapes" in file else None,
         _sliders(file, count),
+        _array(file, "bodies", (count, body.POINTS, 3)) if "bodies" in file else None,
     )
 
 

@@ -34,7 +34,8 @@ EASE_IN, HOLD = 0.6, 2.0
 
 
 class Source(Protocol):
-    """One kind of driving. `frames` and `audio` give None where there are none."""
+    """One kind of driving. `frames` and `audio` give None where there are none; `motion` is that of the body,
+    too, where it is to be tracked in pictures and `body` asks for it."""
 
     @property
     def kind(self) -> Kind: ...
@@ -49,7 +50,7 @@ class Source(Protocol):
 
     def audio(self) -> Audio | None: ...
 
-    def motion(self, name: str) -> MotionSource: ...
+    def motion(self, name: str, body: bool = False) -> MotionSource: ...
 
 
 class VideoSource:
@@ -85,8 +86,8 @@ class VideoSource:
             return None
         return track if track.duration > 0 else None
 
-    def motion(self, name: str) -> MotionSource:
-        return tracked(lambda: iter(self._small), self.fps, self.face, name)
+    def motion(self, name: str, body: bool = False) -> MotionSource:
+        return tracked(lambda: iter(self._small), self.fps, self.face, name, body)
 
 
 @dataclass(frozen=True)
@@ -106,8 +107,8 @@ class FrameSource:
     def audio(self) -> Audio | None:
         return self.sound
 
-    def motion(self, name: str) -> MotionSource:
-        return tracked(self.factory, self.fps, self.face, name)
+    def motion(self, name: str, body: bool = False) -> MotionSource:
+        return tracked(self.factory, self.fps, self.face, name, body)
 
 
 @dataclass(frozen=True)
@@ -142,7 +143,7 @@ class PlainMotion:
     def audio(self) -> Audio | None:
         return self.sound
 
-    def motion(self, name: str) -> MotionSource:
+    def motion(self, name: str, body: bool = False) -> MotionSource:
         return self.moves
 
 
@@ -167,7 +168,7 @@ class TemplateSource:
     def audio(self) -> None:
         return None
 
-    def motion(self, name: str) -> MotionSource:
+    def motion(self, name: str, body: bool = False) -> MotionSource:
         return self.template.to_motion()
 
 
@@ -209,7 +210,7 @@ class SoundSource:
     def audio(self) -> Audio:
         return self.sound
 
-    def motion(self, name: str) -> MotionSource:
+    def motion(self, name: str, body: bool = False) -> MotionSource:
         return self._performed
 
     @cached_property
@@ -240,7 +241,7 @@ class TextSource:
         sound: Audio = self._speech.waveform
         return sound
 
-    def motion(self, name: str) -> MotionSource:
+    def motion(self, name: str, body: bool = False) -> MotionSource:
         return self._performed
 
     @cached_property
@@ -277,7 +278,7 @@ class ImageSource:
     def audio(self) -> None:
         return None
 
-    def motion(self, name: str) -> MotionSource:
+    def motion(self, name: str, body: bool = False) -> MotionSource:
         return self._eased(name)
 
     def _eased(self, name: str) -> Motion:
@@ -293,15 +294,20 @@ class ImageSource:
         return Motion.from_coefficients(self.fps, ease[:, None] * expression)
 
 
-def tracked(frames: Callable[[], Iterator[Rgb]], fps: Fraction, face: FaceChoice, name: str) -> MotionStream:
-    """Motion tracked in pictures, anew each time it is read; PortrayalError where no face is seen."""
+def tracked(
+    frames: Callable[[], Iterator[Rgb]], fps: Fraction, face: FaceChoice, name: str, body: bool = False
+) -> MotionStream:
+    """Motion tracked in pictures, anew each time it is read; PortrayalError where no face is seen.
+
+    body: that of the body, too.
+    """
 
     def start() -> Iterator[MotionFrame]:
         from portrayal.track.motion import track_motion
 
         watch = _Watch(frames(), ceil(PATIENCE * fps), name)
         try:
-            yield from watch.seen(track_motion(watch.frames(), face, smooth=0))
+            yield from watch.seen(track_motion(watch.frames(), face, smooth=0, body=body))
         except PortrayalError as error:
             raise error if name in str(error) else PortrayalError(f"{name}: {error}") from error
 

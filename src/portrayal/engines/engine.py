@@ -16,7 +16,7 @@ from portrayal.clip import Clip
 from portrayal.engines.info import EngineInfo
 from portrayal.engines.options import EngineOptions
 from portrayal.errors import PortrayalError, UsageError
-from portrayal.motion import Motion
+from portrayal.motion import Motion, MotionSource
 
 if TYPE_CHECKING:
     from portrayal.driving import Driving
@@ -86,11 +86,15 @@ class Engine(ABC):
         """
         chosen = self.options(options, **overrides)
         frames = []
-        for frame in driving.smoothed(chosen.smooth):
+        for frame in self.motion(driving, chosen):
             frames.append(frame)
             if progress is not None:
                 progress(len(frames))
         return Motion.from_frames(driving.fps, frames)
+
+    def motion(self, driving: Driving, options: Any) -> MotionSource:
+        """The driving's motion, as far as this engine plays it with these options."""
+        return driving.smoothed(options.smooth)
 
     def needs_face(self, options: Any) -> bool:
         """Whether a portrait must show a face that the detector finds."""

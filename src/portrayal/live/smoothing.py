@@ -12,9 +12,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from portrayal.motion import MotionFrame
-from portrayal.track.face import Face
+from portrayal.track.body import BodyTracker
+from portrayal.track.face import Face, Rgb
 from portrayal.track.geometry import HeadPose
-from portrayal.track.motion import to_motion
+from portrayal.track.motion import to_body, to_motion
 
 Array = NDArray[np.float32]
 
@@ -71,6 +72,24 @@ class SteadyFace:
             return to_motion(face, first)
         unit = np.float32(first.scale)
         return to_motion(Face(self._filter(face.landmarks / unit, time) * unit), first)
+
+
+class SteadyBody:
+    """Tracks a body as :class:`SteadyFace` smooths a face. strength: 0 none, 1 strong."""
+
+    def __init__(self, strength: float) -> None:
+        self._tracker = BodyTracker()
+        self._filter = None if strength <= 0 else OneEuro(STILL[0] * (STILL[1] / STILL[0]) ** strength)
+
+    def __call__(self, rgb: Rgb, first: HeadPose, time: float) -> Array | None:
+        """(133, 3) the body in a picture taken at `time` in seconds, relative to the pose `first`."""
+        points = self._tracker(rgb)
+        if points is None:
+            return None
+        body = to_body(points, first)
+        if self._filter is not None:
+            body[:, :2] = self._filter(body[:, :2], time)
+        return body
 
 
 def held(frame: MotionFrame) -> MotionFrame:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections import deque
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from portrayal.live.newest import Newest
-from portrayal.live.smoothing import SteadyFace, held
+from portrayal.live.smoothing import SteadyBody, SteadyFace, held
 from portrayal.motion import MotionFrame, MotionStream
 from portrayal.sources import Kind, Restartable
 from portrayal.track.face import FaceChoice, FaceTracker
@@ -94,12 +94,14 @@ class LiveSource:
     def audio(self) -> Audio | None:
         return None
 
-    def motion(self, name: str) -> MotionStream:
-        return self.smoothed(0)
+    def motion(self, name: str, body: bool = False) -> MotionStream:
+        return self.smoothed(0, body)
 
-    def smoothed(self, strength: float) -> MotionStream:
-        """The motion, smoothed without looking ahead."""
-        return MotionStream(self.fps, lambda: self._tracked(SteadyFace(strength)))
+    def smoothed(self, strength: float, body: bool = False) -> MotionStream:
+        """The motion, smoothed without looking ahead; of the body, too, if `body`."""
+        return MotionStream(
+            self.fps, lambda: self._tracked(SteadyFace(strength), SteadyBody(strength) if body else None)
+        )
 
     def _taken(self) -> Iterator[Taken]:
         """Pictures from now on: first the neutral one, if there is one, whose result is not shown."""
@@ -130,7 +132,7 @@ class LiveSource:
                 _PATIENCE,
             )
 
-    def _tracked(self, steady: SteadyFace) -> Iterator[MotionFrame]:
+    def _tracked(self, steady: SteadyFace, body: SteadyBody | None) -> Iterator[MotionFrame]:
         """One frame of motion for every picture from the first on that shows a face."""
         last: MotionFrame | None = None
         for taken in self._taken():
@@ -139,6 +141,8 @@ class LiveSource:
             if face is not None:
                 self._first = self._first or face.pose
                 last = steady(face, self._first, taken.time)
+                if body is not None:
+                    last = replace(last, body=body(taken.rgb, self._first, taken.time))
                 yield last
             elif last is not None:
                 yield held(last)

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from portrayal import body as bodily
 from portrayal.motion import MotionFrame
+from portrayal.track.body import BodyTracker
 from portrayal.track.expression import coefficients
 from portrayal.track.face import Face, FaceChoice, FaceTracker, Rgb
 from portrayal.track.geometry import HeadPose
@@ -26,19 +28,27 @@ EASE = 6
 
 
 def track_motion(
-    frames: Iterable[Rgb], face: FaceChoice = "largest", smooth: float = 0.5
+    frames: Iterable[Rgb], face: FaceChoice = "largest", smooth: float = 0.5, body: bool = False
 ) -> Iterator[MotionFrame]:
     """Motion of one face through a video, one :class:`MotionFrame` for every frame.
 
-    smooth: 0 none, 1 strong. Frames before the first sight of the face stand still in its first pose; later
-    frames without a face hold the last pose, and the pose is eased back in (`tracked` is False there).
-    A video without any face yields frames of which none is `tracked`.
+    smooth: 0 none, 1 strong. body: of the body, too, which takes longer than the face. Frames before the
+    first sight of the face stand still in its first pose; later frames without a face hold the last pose, and
+    the pose is eased back in (`tracked` is False there). A video without any face yields frames of which none
+    is `tracked`.
     """
-    return steady(hold(measure(frames, face)), smooth)
+    if not body:
+        return steady(hold(measure(frames, face)), smooth)
+    bodies = _Bodies()
+    return steady(bodies.beside(hold(measure(bodies.seen_in(frames), face, bodies.start))), smooth)
 
 
-def measure(frames: Iterable[Rgb], choice: FaceChoice = "largest") -> Iterator[MotionFrame | None]:
-    """The raw motion: None where no face is seen."""
+def measure(
+    frames: Iterable[Rgb],
+    choice: FaceChoice = "largest",
+    started: Callable[[HeadPose], None] = lambda _: None,
+) -> Iterator[MotionFrame | None]:
+    """The raw motion: None where no face is seen. started: told the pose that all is relative to."""
     tracker = FaceTracker(choice)
     first: HeadPose | None = None
     try:
@@ -47,15 +57,50 @@ def measure(frames: Iterable[Rgb], choice: FaceChoice = "largest") -> Iterator[M
             if face is None:
                 yield None
                 continue
-            first = first or face.pose
+            if first is None:
+                first = face.pose
+                started(first)
             yield to_motion(face, first)
     finally:
         tracker.close()
 
 
+class _Bodies:
+    """The bodies in the frames of a video, whether or not a face is seen in them."""
+
+    def __init__(self) -> None:
+        self._first: HeadPose | None = None
+        self._waiting: deque[Array | None] = deque()
+
+    def start(self, first: HeadPose) -> None:
+        self._first = first
+
+    def seen_in(self, frames: Iterable[Rgb]) -> Iterator[Rgb]:
+        """The frames as they are, looked at."""
+        tracker = BodyTracker()
+        try:
+            for rgb in frames:
+                self._waiting.append(tracker(rgb))
+                yield rgb
+        finally:
+            tracker.close()
+
+    def beside(self, motion: Iterable[MotionFrame]) -> Iterator[MotionFrame]:
+        """The motion of these frames, with the bodies."""
+        for frame in motion:
+            points = self._waiting.popleft()
+            known = points is not None and self._first is not None
+            yield replace(frame, body=to_body(points, self._first)) if known else frame  # type: ignore[arg-type]
+
+
 def to_motion(face: Face, first: HeadPose) -> MotionFrame:
     """A face as motion relative to the pose `first`."""
     return _to_motion(face, first, coefficients(face.pose_free_shape))
+
+
+def to_body(points: Array, first: HeadPose) -> Array:
+    """(133, 3) points in pixels, with scores, relative to the pose `first` (see :mod:`portrayal.body`)."""
+    return np.column_stack([(points[:, :2] - first.pivot[:2]) / first.scale, points[:, 2]]).astype(np.float32)
 
 
 def _to_motion(face: Face, first: HeadPose, expression: Array) -> MotionFrame:
@@ -145,8 +190,8 @@ def _padded(frames: Iterable[MotionFrame]) -> Iterator[_Placed]:
         yield from [last] * REACH
 
 
-#: Noise of the tracker on a still face: coefficient; landmark, eye distances.
-NOISE_COEFFICIENT, NOISE_POINT = 0.03, 0.006
+#: Noise of the tracker on a still face: coefficient; landmark, eye distances. And of a point of the body.
+NOISE_COEFFICIENT, NOISE_POINT, NOISE_BODY = 0.03, 0.006, 0.04
 #: Noise of the head's motion where there are no landmarks: degrees, eye distances, ratio.
 NOISE_HEAD = np.array([0.5, 0.5, 0.5, 0.006, 0.006, 0.006], np.float32)
 
@@ -160,6 +205,7 @@ def _weighted(window: list[_Placed], strength: float) -> MotionFrame:
     centre = window[REACH].frame
     values = np.array([f.coefficients for f, _ in window], np.float32)
     expression = _bilateral(values[..., None], NOISE_COEFFICIENT, strength)[:, 0]
+    body = _steady_body([frame.body for frame, _ in window], strength)
     seen = [points for _, points in window if points is not None]
     if len(seen) < len(window):
         head = np.array([[*f.rotation, *f.translation, f.scale] for f, _ in window], np.float32)
@@ -167,10 +213,24 @@ def _weighted(window: list[_Placed], strength: float) -> MotionFrame:
             _bilateral(head[..., None], NOISE_HEAD, strength)[:, 0], [3, 5]
         )
         return replace(
-            centre, rotation=rotation, translation=translation, scale=float(scale[0]), coefficients=expression
+            centre,
+            rotation=rotation,
+            translation=translation,
+            scale=float(scale[0]),
+            coefficients=expression,
+            body=body,
         )
     face = Face(_bilateral(np.array(seen), NOISE_POINT * centre.scale, strength))
-    return replace(_to_motion(face, _START, expression), tracked=centre.tracked)
+    return replace(_to_motion(face, _START, expression), tracked=centre.tracked, body=body)
+
+
+def _steady_body(window: list[Array | None], strength: float) -> Array | None:
+    """(133, 3) the middle body of the window, smoothed; each point counts as much as it was seen."""
+    bodies = bodily.stacked(window)
+    if bodies is None or window[REACH] is None:
+        return None
+    where = _bilateral(bodies[..., :2], NOISE_BODY, strength, bodies[..., 2])
+    return np.column_stack([where, bodies[REACH, :, 2]]).astype(np.float32)
 
 
 #: The pose of a motion's first frame, in units of its own eye distance.
@@ -181,11 +241,12 @@ def _pose(frame: MotionFrame) -> HeadPose:
     return HeadPose.about_pivot(frame.rotation, frame.scale, np.array([*frame.translation, 0], np.float32))
 
 
-def _bilateral(values: Array, noise: Array | float, strength: float) -> Array:
-    """(T, N, C) values of N things over a window → (N, C) the smoothed middle."""
+def _bilateral(values: Array, noise: Array | float, strength: float, trust: Array | float = 1.0) -> Array:
+    """(T, N, C) values of N things over a window → (N, C) the smoothed middle. trust: (T, N) weights."""
     times = np.arange(len(values), dtype=np.float32)[:, None] - REACH
     closeness = np.exp(-0.5 * (times / (0.5 + 2.0 * strength)) ** 2)
     offsets = values - values[REACH]
     reach = np.asarray(noise, np.float32) * np.float32(0.5 + KEEN * strength)
-    weights = closeness * np.exp(-0.5 * (offsets**2).sum(-1) / reach**2)
-    return np.asarray(values[REACH] + np.einsum("tn,tnc->nc", weights / weights.sum(0), offsets), np.float32)
+    weights = trust * closeness * np.exp(-0.5 * (offsets**2).sum(-1) / reach**2)
+    shares = weights / np.maximum(weights.sum(0), 1e-9)
+    return np.asarray(values[REACH] + np.einsum("tn,tnc->nc", shares, offsets), np.float32)

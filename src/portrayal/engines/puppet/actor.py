@@ -15,7 +15,7 @@ from portrayal.engines.puppet.mesh import HeadMesh
 from portrayal.engines.puppet.mouth import Mouth
 from portrayal.engines.puppet.plate import STILL, background_plate, foreground, lay_over, with_fringe
 from portrayal.engines.puppet.transfer import Target
-from portrayal.engines.puppet.warp import MeshWarp, sample
+from portrayal.engines.puppet.warp import BackwardMap, MeshWarp, sample
 from portrayal.engines.puppet.windows import around, extent, tiles, whole
 from portrayal.track.face import Face
 from portrayal.track.geometry import HeadPose
@@ -54,10 +54,7 @@ class Actor:
 
     def paint(self, picture: Rgb, target: Target) -> None:
         """Draw the face at `target` (picture pixels) into `picture`, in place."""
-        target = Target(_moved(target.pose, -self.offset), target.shape)
-        bent = Target(target.pose, self.face.shape + self._supple * (target.shape - self.face.shape))
-        self._warp.place(self._mesh.moved(self.face, bent))
-        where = self._warp.back_to(self._mesh.rest)
+        target, where = self._placed(target)
         canvas, fine = picture[self.window], around(target.points, where.size)
         shown = where.knots_on(self._present)
         for tile in tiles(whole(where.size)):
@@ -65,6 +62,29 @@ class Actor:
             if where.is_set(shown, tile):
                 moved = lay_over(moved, sample(self._person, where, tile, fine))
             cv2.copyTo(moved, self._reach[tile], canvas[tile])
+        self._draw(canvas, target)
+
+    def turned(self, layer: Rgb, target: Target) -> Rgb:
+        """A layer of the picture, (H, W, 4) premultiplied, with the face in it at `target`."""
+        result = layer.copy()
+        target, where = self._placed(target)
+        still, canvas, fine = layer[self.window], result[self.window], around(target.points, where.size)
+        for tile in tiles(whole(where.size)):
+            cv2.copyTo(sample(still, where, tile, fine), self._reach[tile], canvas[tile])
+        colour = np.ascontiguousarray(canvas[..., :3])
+        self._draw(colour, target)
+        canvas[..., :3] = np.minimum(colour, canvas[..., 3:])
+        return result
+
+    def _placed(self, target: Target) -> tuple[Target, BackwardMap]:
+        """The target on the stage, and where each pixel of the stage then comes from."""
+        target = Target(_moved(target.pose, -self.offset), target.shape)
+        bent = Target(target.pose, self.face.shape + self._supple * (target.shape - self.face.shape))
+        self._warp.place(self._mesh.moved(self.face, bent))
+        return target, self._warp.back_to(self._mesh.rest)
+
+    def _draw(self, canvas: Rgb, target: Target) -> None:
+        """What a warp cannot show of a face at `target` on the stage, over the warped picture, in place."""
         self._hidden.cover(canvas, self._warp, target.points)
         self._mouth.paint(canvas, target)
         self._eyes.paint(canvas, target)

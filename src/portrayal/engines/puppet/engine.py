@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from itertools import chain, islice
 from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
@@ -12,11 +13,13 @@ from numpy.typing import NDArray
 from portrayal.engines.engine import Engine
 from portrayal.engines.puppet.actor import Actor
 from portrayal.engines.puppet.calibration import Calibration
+from portrayal.engines.puppet.figure import Figure, find_body
 from portrayal.engines.puppet.info import INFO, PuppetOptions
+from portrayal.engines.puppet.limbs import LimbTransfer, closest
 from portrayal.engines.puppet.reference import with_reference
 from portrayal.engines.puppet.transfer import Transfer
 from portrayal.engines.puppet.video import MovingActor, render_video
-from portrayal.motion import MotionFrame
+from portrayal.motion import MotionFrame, MotionSource
 from portrayal.prefetch import prefetch
 
 if TYPE_CHECKING:
@@ -39,6 +42,7 @@ class Puppet(Engine):
 
     def __init__(self) -> None:
         self._cast: tuple[Portrait, list[Role]] | None = None
+        self._figure: tuple[Figure | None] | None = None
 
     def render(self, portrait: Portrait, driving: Driving, options: PuppetOptions) -> Iterator[Rgb]:
         if portrait.video is not None:
@@ -46,16 +50,28 @@ class Puppet(Engine):
             yield from self._moving(portrait, portrait.video.at(driving.fps), reference, frames, options)
             return
         with ThreadPoolExecutor(1) as beside:
-            cast = beside.submit(self._roles, portrait)
+            cast = beside.submit(self._roles, portrait, options.body)
             reference, frames = referenced(portrait, driving, options)
-            roles = cast.result()
+            roles, figure = cast.result()
         transfers = [Transfer(face, reference, options.strength, options.absolute) for face in portrait.faces]
         corrections = [calibration.against(reference) for _, calibration in roles]
+        limbs = None
+        if figure is not None:
+            limbs, frames = _limbs(figure, driving, options, frames)
         for frame in prefetch(frames):
+            targets = [
+                corrected(transfer(frame)) for transfer, corrected in zip(transfers, corrections, strict=True)
+            ]
+            if figure is not None and limbs is not None:
+                yield figure.paint(targets[0], limbs(frame, targets[0]))
+                continue
             picture = portrait.rgb.copy()
-            for (actor, _), transfer, corrected in zip(roles, transfers, corrections, strict=True):
-                actor.paint(picture, corrected(transfer(frame)))
+            for (actor, _), target in zip(roles, targets, strict=True):
+                actor.paint(picture, target)
             yield picture
+
+    def motion(self, driving: Driving, options: PuppetOptions) -> MotionSource:
+        return driving.smoothed(options.smooth, options.body)
 
     @staticmethod
     def _moving(
@@ -71,15 +87,24 @@ class Puppet(Engine):
         ]
         return render_video(video, actors, frames)
 
-    def _roles(self, portrait: Portrait) -> list[Role]:
-        """Made once for a portrait and kept for its next driving."""
+    def _roles(self, portrait: Portrait, body: bool) -> tuple[list[Role], Figure | None]:
+        """Made once for a portrait and kept for its next driving. body: whether it is to move, too; where
+        several faces were chosen none does."""
         if self._cast is None or self._cast[0] is not portrait:
             rgb = portrait.rgb
             self._cast = (
                 portrait,
                 [(Actor(rgb, face), Calibration.of(rgb, face)) for face in portrait.faces],
             )
-        return self._cast[1]
+            self._figure = None
+        roles = self._cast[1]
+        if not body or len(roles) > 1:
+            return roles, None
+        if self._figure is None:
+            (face,) = portrait.faces
+            points = find_body(portrait.rgb, face)
+            self._figure = (None if points is None else Figure(portrait.rgb, face, points, roles[0][0]),)
+        return roles, self._figure[0]
 
 
 def referenced(
@@ -87,4 +112,19 @@ def referenced(
 ) -> tuple[MotionFrame | None, Iterator[MotionFrame]]:
     """The driving's reference frame and its frames, from the first on."""
     ahead = int(LOOK_AHEAD * driving.fps)
-    return with_reference(driving.smoothed(options.smooth), options.reference_frame, portrait.faces[0], ahead)
+    motion = driving.smoothed(options.smooth, options.body)
+    return with_reference(motion, options.reference_frame, portrait.faces[0], ahead)
+
+
+def _limbs(
+    figure: Figure, driving: Driving, options: PuppetOptions, frames: Iterator[MotionFrame]
+) -> tuple[LimbTransfer, Iterator[MotionFrame]]:
+    """What carries the driving's body over, and the frames, from the first on."""
+    choice = options.reference_frame
+    ahead = choice + 1 if isinstance(choice, int) else int(LOOK_AHEAD * driving.fps)
+    head = list(islice(frames, ahead))
+    start = closest(head[choice:] if isinstance(choice, int) else head, figure.skeleton)
+    limbs = LimbTransfer(
+        figure.skeleton, figure.face, start, float(driving.fps), options.strength, options.absolute
+    )
+    return limbs, chain(head, frames)

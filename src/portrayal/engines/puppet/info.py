@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pydantic import Field
+
 from portrayal.engines.info import EngineInfo
 from portrayal.engines.options import EngineOptions
 
@@ -16,7 +18,12 @@ INFO = EngineInfo(
 
 
 class PuppetOptions(EngineOptions):
-    """The options every engine has are all the puppet needs."""
+    """The options of the engine."""
+
+    body: bool = Field(
+        False,
+        description="Move shoulders, torso and arms, too, where portrait and driving show them (slower)",
+    )
 
 
 OPTIONS = PuppetOptions

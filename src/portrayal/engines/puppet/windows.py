@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,6 +24,11 @@ def whole(size: tuple[int, ...]) -> Window:
 def extent(window: Window) -> Size:
     """(height, width) of a window."""
     return window[0].stop - window[0].start, window[1].stop - window[1].start
+
+
+def extent_of(picture: NDArray[Any]) -> Size:
+    """(height, width) of a picture."""
+    return picture.shape[0], picture.shape[1]
 
 
 def around(points: NDArray[np.float32], size: tuple[int, ...]) -> Window:

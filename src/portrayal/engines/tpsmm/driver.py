@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from itertools import islice
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
+from portrayal.body import POINTS
 from portrayal.engines.tpsmm.crop import Square
+from portrayal.engines.tpsmm.framing import alike, common
 from portrayal.engines.tpsmm.inference import Inference
 from portrayal.engines.tpsmm.transfer import unlikeness
 from portrayal.errors import PortrayalError
+from portrayal.track.body import BodyTracker
 from portrayal.track.face import Face, FaceTracker
 from portrayal.track.topology import (
     LEFT_BROW,
@@ -36,6 +40,8 @@ Array = NDArray[np.float32]
 
 #: Seconds of a driving that are looked through for its square and its reference frame.
 LOOK_AHEAD = 5
+#: Joints that two bodies must show for their poses to be compared.
+FEW = 5
 #: Landmarks that a likeness is judged by: outline, brows, eyes, lips, about as dense as the usual 68.
 _LIKENESS = (
     *OVAL[::2], *RIGHT_BROW[::2], *LEFT_BROW[::2], *RIGHT_EYE_TOP[::2], *RIGHT_EYE_BOTTOM[::2],
@@ -43,19 +49,34 @@ _LIKENESS = (
 )  # fmt: skip
 
 
+@dataclass(frozen=True)
+class Place:
+    """A square of the portrait, and the face in it that counts."""
+
+    face: Face | None
+    square: Square
+
+
 class Driver:
     """Squares (S, S, 3) of a driving's frames.
 
     acted: whether the pictures are the portrait itself, acting out what has no pictures of its own; then
-    `square` is the portrait's.
+    they are cut where the portrait is. places: where that is, one after the other.
     """
 
-    def __init__(self, driving: Driving, portrait: Portrait, square: Square, options: TpsmmOptions) -> None:
+    def __init__(self, driving: Driving, portrait: Portrait, options: TpsmmOptions) -> None:
         self._driving, self._options = driving, options
         self.acted = driving.kind not in ("video", "frames")
         self._frames = driving.frames_on(portrait)
         self._faces: list[Face | None] = []
-        self._square = square if self.acted else self._found()
+        self._bodies: list[Array] = []
+        self._body = find_body(portrait.rgb) if options.on_body else None
+        framed = self._framed()
+        self.places = [Place(None, framed[0])] if framed else list(_places(portrait, options))
+        if self.acted:
+            self._square = self.places[0].square
+        else:
+            self._square = framed[1] if framed else self._found()
 
     def squares(self) -> Iterator[Rgb]:
         """Every frame, cut out in the same place."""
@@ -77,6 +98,10 @@ class Driver:
         return networks.keypoints(chosen[None])[0]
 
     def _closest(self, own: Face | None, source: Array, networks: Inference) -> Array:
+        posed = self._posed_alike()
+        if posed is not None:
+            chosen = next(islice(self.squares(), posed, None))
+            return networks.keypoints(chosen[None])[0]
         faces = (
             [] if own is None else [(i, face) for i, face in enumerate(self._looked()) if face is not None]
         )
@@ -86,6 +111,31 @@ class Driver:
             return networks.keypoints(chosen[None])[0]
         points = [networks.keypoints(square[None])[0] for square in islice(self.squares(), self._ahead)]
         return min(points, key=lambda each: unlikeness(each, source))
+
+    def _posed_alike(self) -> int | None:
+        """The number of the frame whose body is posed most like the portrait's, where both have one."""
+        best, least = None, float("inf")
+        for number, body in enumerate(self._bodies):
+            joints = [] if self._body is None else common(self._body, body)
+            if self._body is not None and len(joints) >= FEW:
+                difference = unlikeness(body[joints, :2], self._body[joints, :2]) / len(joints)
+                best, least = (number, difference) if difference < least else (best, least)
+        return best
+
+    def _framed(self) -> tuple[Square, Square] | None:
+        """Squares that frame the bodies of portrait and driving alike; None where these are not to be framed,
+        or not found."""
+        if self._body is None:
+            return None
+        if self.acted:
+            return alike(self._body, [self._body])
+        tracker = BodyTracker()
+        unseen = np.zeros((POINTS, 3), np.float32)
+        for rgb in islice(self._frames, self._ahead):
+            body = tracker(rgb)
+            self._bodies.append(unseen if body is None else body)
+        tracker.close()
+        return alike(self._body, self._bodies)
 
     def _found(self) -> Square:
         """Where the driving's face is through its first seconds; its whole picture where there is none."""
@@ -107,6 +157,22 @@ class Driver:
     @property
     def _ahead(self) -> int:
         return 1 if self._driving.count is None else max(1, int(LOOK_AHEAD * self._driving.fps))
+
+
+def find_body(rgb: Rgb) -> Array | None:
+    """(133, 3) points and scores of the body in a picture; None where there is none."""
+    tracker = BodyTracker()
+    try:
+        return tracker(rgb)
+    finally:
+        tracker.close()
+
+
+def _places(portrait: Portrait, options: TpsmmOptions) -> Iterator[Place]:
+    if not options.on_face:
+        yield Place(next(iter(portrait.faces), None), Square.whole(*portrait.size))
+    for face in portrait.faces if options.on_face else []:
+        yield Place(face, Square.around([face.box]))
 
 
 def _likeness(face: Face) -> Array:

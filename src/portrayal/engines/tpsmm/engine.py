@@ -11,8 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from portrayal.engines.engine import Engine
-from portrayal.engines.tpsmm.crop import Paste, Square
-from portrayal.engines.tpsmm.driver import Driver
+from portrayal.engines.tpsmm.crop import Paste
+from portrayal.engines.tpsmm.driver import Driver, Place
 from portrayal.engines.tpsmm.inference import Inference, Source, load_networks
 from portrayal.engines.tpsmm.info import INFO, TpsmmOptions
 from portrayal.engines.tpsmm.transfer import Mode, Transfer
@@ -21,7 +21,6 @@ from portrayal.prefetch import prefetch
 if TYPE_CHECKING:
     from portrayal.driving import Driving
     from portrayal.portrait import Portrait
-    from portrayal.track.face import Face
 
 Rgb = NDArray[np.uint8]
 Array = NDArray[np.float32]
@@ -29,10 +28,9 @@ Array = NDArray[np.float32]
 
 @dataclass(frozen=True)
 class Figure:
-    """One face of a portrait, or its whole picture. points: (50, 2)."""
+    """One face or the body of a portrait, or its whole picture. points: (50, 2)."""
 
-    face: Face | None
-    square: Square
+    place: Place
     source: Source
     points: Array
 
@@ -59,10 +57,10 @@ class Tpsmm(Engine):
 
     def render(self, portrait: Portrait, driving: Driving, options: TpsmmOptions) -> Iterator[Rgb]:
         networks = self.networks(options)
-        figures = self._figures(portrait, options, networks)
-        driver = Driver(driving, portrait, figures[0].square, options)
+        driver = Driver(driving, portrait, options)
+        figures = self._figures(portrait, driver.places, options, networks)
         transfers = [_transfer(figure, driver, options, networks) for figure in figures]
-        pastes = [Paste(figure.square, portrait.size) for figure in figures]
+        pastes = [Paste(figure.place.square, portrait.size) for figure in figures]
         for batch in _batches(prefetch(driver.squares()), options.batch):
             points = networks.keypoints(np.stack(batch))
             painted = [
@@ -80,28 +78,29 @@ class Tpsmm(Engine):
             self._loaded, self._cast = (key, load_networks(options)), None
         return self._loaded[1]
 
-    def _figures(self, portrait: Portrait, options: TpsmmOptions, networks: Inference) -> list[Figure]:
+    def _figures(
+        self, portrait: Portrait, places: list[Place], options: TpsmmOptions, networks: Inference
+    ) -> list[Figure]:
         """Made once for a portrait and kept for its next driving."""
-        key = (options.side, options.on_face)
+        key = (options.side, [place.square for place in places])
         if self._cast is None or self._cast[0] is not portrait or self._cast[1] != key:
-            self._cast = (portrait, key, list(_cut(portrait, options, networks)))
+            self._cast = (portrait, key, list(_cut(portrait, places, options, networks)))
         return self._cast[2]
 
 
-def _cut(portrait: Portrait, options: TpsmmOptions, networks: Inference) -> Iterator[Figure]:
-    faces: list[Face | None] = [*portrait.faces] if options.on_face else [next(iter(portrait.faces), None)]
-    for face in faces:
-        on_face = face is not None and options.on_face
-        square = Square.around([face.box]) if face is not None and on_face else Square.whole(*portrait.size)
-        picture = square.cut(portrait.rgb, options.side)
-        yield Figure(face, square, networks.source(picture), networks.keypoints(picture[None])[0])
+def _cut(
+    portrait: Portrait, places: list[Place], options: TpsmmOptions, networks: Inference
+) -> Iterator[Figure]:
+    for place in places:
+        picture = place.square.cut(portrait.rgb, options.side)
+        yield Figure(place, networks.source(picture), networks.keypoints(picture[None])[0])
 
 
 def _transfer(figure: Figure, driver: Driver, options: TpsmmOptions, networks: Inference) -> Transfer:
     mode: Mode = "standard" if options.absolute and options.mode == "relative" else options.mode
     reference = figure.points
     if mode == "relative":
-        reference = driver.reference(figure.face, figure.points, networks)
+        reference = driver.reference(figure.place.face, figure.points, networks)
     return Transfer(mode, figure.points, reference, options.strength, networks.avd)
 
 

@@ -40,8 +40,10 @@ class Transferring(EngineOptions):
         description="The change since the reference frame; the driving's own build and place; or its pose "
         "with the portrait's build (bodies)",
     )
-    area: Literal["auto", "face", "whole"] = Field(
-        "auto", description="Animate a square around the face, or the whole picture; 'auto' is face for vox"
+    area: Literal["auto", "face", "body", "whole"] = Field(
+        "auto",
+        description="Animate a square around the face, one around the body, or the whole picture; 'auto' is "
+        "face for vox, body for taichi and ted",
     )
     paste_back: bool = Field(True, description="The whole picture, not the square that the model paints")
 
@@ -87,6 +89,11 @@ class TpsmmOptions(Transferring):
     def on_face(self) -> bool:
         """Whether a square around a face is animated, not the whole picture."""
         return self.area == "face" or (self.area == "auto" and self.config == "vox")
+
+    @property
+    def on_body(self) -> bool:
+        """Whether a square around a body is animated."""
+        return self.area == "body" or (self.area == "auto" and self.config in ("taichi", "ted"))
 
 
 OPTIONS = TpsmmOptions

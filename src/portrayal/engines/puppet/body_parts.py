@@ -1,0 +1,263 @@
+"""A person in a picture taken apart: torso, head and legs; and the arms that lie free in front of them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from portrayal import body as b
+from portrayal.engines.puppet.limbs import CHEST, LEFT_KNUCKLE, RIGHT_KNUCKLE, Complex, Skeleton
+from portrayal.engines.puppet.plate import background_plate, foreground, push_pull
+from portrayal.engines.puppet.windows import extent_of
+from portrayal.track.face import Face
+from portrayal.track.matte import body_matte, grab_cut, sharpened
+from portrayal.track.topology import OVAL
+
+Rgb = NDArray[np.uint8]
+Mask = NDArray[np.float32]
+
+#: Joints of an arm from the shoulder to the knuckle of the middle finger.
+ARMS = (
+    (b.LEFT_SHOULDER, b.LEFT_ELBOW, b.LEFT_WRIST, LEFT_KNUCKLE),
+    (b.RIGHT_SHOULDER, b.RIGHT_ELBOW, b.RIGHT_WRIST, RIGHT_KNUCKLE),
+)
+#: Half the width of an arm at shoulder, elbow, wrist and of a hand, in shoulder widths.
+GIRTH = np.array([0.19, 0.15, 0.11, 0.17])
+#: A hand over the distance from its wrist to the middle knuckle; and its length where no hand is seen, in
+#: shoulder widths.
+HAND, HAND_LENGTH = 1.5, 0.32
+#: Half the width of a finger, of that of a hand.
+FINGER = 0.4
+#: Shoulders are at least this many eye distances wide: less is a body turned aside.
+NARROWEST = 2.8
+#: What is closer to an arm's bones than the first, in half widths, is the arm; from the second on nothing is.
+#: What is thin and within the third is the arm's, too.
+MAYBE, NEAR = (0.55, 1.3), 1.8
+#: A forearm shorter than this, in shoulder widths, points at the viewer.
+SHORTEST = 0.25
+#: All but hips, legs and feet.
+UPPER = [*range(11), *range(23, b.POINTS)]
+#: Side of the square that is segmented over the person's longer side.
+MARGIN = 1.4
+
+
+@dataclass(frozen=True)
+class Arm:
+    """A free arm. joints: which; line: (4,) where its bones run, complex pixels, hand included; girth: (4,)
+    half widths in pixels; fingers: (5, 5, 2) pixels from the wrist to each tip, where they are seen; share:
+    (H, W) how much of each pixel it takes along, 0 to 1."""
+
+    joints: tuple[int, int, int, int]
+    line: Complex
+    girth: NDArray[np.float64]
+    fingers: NDArray[np.float32] | None
+    share: Mask
+
+
+@dataclass(frozen=True)
+class Parts:
+    """rgb premultiplied with alpha, (H, W, 4) uint8 each, and what is seen where the person was (H, W, 3)."""
+
+    plate: Rgb
+    torso: Rgb
+    arms: list[tuple[Arm, Rgb]]
+
+
+def girth(skeleton: Skeleton, face: Face) -> float:
+    """The width of the shoulders, pixels, seen from the front."""
+    return max(skeleton.width, NARROWEST * face.pose.scale)
+
+
+def take_apart(rgb: Rgb, face: Face, body: NDArray[np.float32]) -> Parts:
+    """rgb: (H, W, 3); body: (133, 3) pixels and scores."""
+    size = extent_of(rgb)
+    skeleton = Skeleton.of(body, face.pose.pivot)
+    wide = girth(skeleton, face)
+    bare = [_bones(joints, skeleton, body, wide) for joints in ARMS if _is_seen(skeleton, joints, size)]
+    away = [arm_distance(arm, size) for arm in bare]
+    matte = _matte(rgb, face, body, wide, away)
+    matte *= _part_of(skeleton.places[CHEST], matte > 0.3)
+    plate = background_plate(rgb, _spread(matte, wide), np.ones(size, np.float32))
+    person, _ = foreground(rgb, matte, plate)
+    arms = [
+        replace(arm, share=_share(rgb, near, skeleton, matte, wide))
+        for arm, near in zip(bare, away, strict=True)
+        if _is_free(arm, bare, face, wide)
+    ]
+    torso = person
+    for arm in arms:
+        torso = _without(torso, arm, skeleton, wide)
+    torso *= _part_of(skeleton.places[CHEST], torso[..., 3] > 60)[..., None]
+    return Parts(plate, torso, [(arm, _times(person, arm.share)) for arm in arms])
+
+
+def _matte(
+    rgb: Rgb, face: Face, body: NDArray[np.float32], wide: float, arms: list[NDArray[np.float32]]
+) -> Mask:
+    """(H, W) who is the person: seen as a whole and, closer, without the legs; where the bones of the arms
+    are; then drawn to the colours."""
+    size = extent_of(rgb)
+    place = np.eye(3)[:2]
+    squares = (_square(body, face, size), _square(body[UPPER], face, size))
+    far, near = (body_matte(rgb, square, place, size) for square in squares)
+    x, y, side = squares[1]
+    rows, columns = np.mgrid[: size[0], : size[1]]
+    inside = 0.5 - np.maximum(np.abs(columns - x), np.abs(rows - y)) / side
+    share = np.clip(inside / 0.1, 0, 1)
+    matte = (share * near + (1 - share) * far).astype(np.float32)
+    for away in arms:
+        matte[away < MAYBE[0]] = 1
+    return sharpened(rgb, matte, max(2, round(0.055 * wide)))
+
+
+def _spread(matte: Mask, wide: float) -> Mask:
+    """The matte with a margin: of what is close to the person nothing is to stay in the background."""
+    around = 2 * max(1, round(0.05 * wide)) + 1
+    return np.asarray(
+        cv2.dilate(matte, cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (around,) * 2)), np.float32
+    )
+
+
+def _square(body: NDArray[np.float32], face: Face, size: tuple[int, int]) -> tuple[float, float, float]:
+    """(x, y, side) of a square around all of a person that is in the picture."""
+    seen = body[body[:, 2] > 0.3, :2]
+    points = np.concatenate([seen, face.landmarks[:, :2], face.landmarks[:, :2] - (0, 0.8 * face.pose.scale)])
+    low, high = np.clip(points.min(0), 0, size[::-1]), np.clip(points.max(0), 0, size[::-1])
+    x, y = (low + high) / 2
+    return float(x), float(y), MARGIN * float((high - low).max())
+
+
+def _is_seen(skeleton: Skeleton, joints: tuple[int, ...], size: tuple[int, int]) -> bool:
+    """Whether shoulder, elbow and wrist are seen, and inside the picture."""
+    places = skeleton.places[list(joints[:3])]
+    x, y = places.real, places.imag
+    inside = (x > 0) & (y > 0) & (x < size[1] - 1) & (y < size[0] - 1)
+    return bool(inside.all() and (skeleton.trust[list(joints[:3])] > 0.5).all())
+
+
+def _bones(
+    joints: tuple[int, int, int, int], skeleton: Skeleton, body: NDArray[np.float32], wide: float
+) -> Arm:
+    """An arm that takes no pixel yet."""
+    root = b.LEFT_HAND if joints[3] == LEFT_KNUCKLE else b.RIGHT_HAND
+    hand = body[root : root + 21]
+    line, fingers = skeleton.places[list(joints)], None
+    if skeleton.trust[joints[3]] > 0.5:
+        fingers = np.stack([hand[[0, *range(tip - 3, tip + 1)], :2] for tip in (4, 8, 12, 16, 20)])
+        line[3] = line[2] + HAND * (line[3] - line[2])
+    else:
+        forearm = line[2] - line[1]
+        line[3] = line[2] + HAND_LENGTH * wide * forearm / max(abs(forearm), 1e-6)
+    return Arm(joints, line, GIRTH * wide, fingers, np.zeros((0, 0), np.float32))
+
+
+def _is_free(arm: Arm, arms: list[Arm], face: Face, wide: float) -> bool:
+    """Whether the forearm does not point at the viewer, and the hand touches neither the face nor the other
+    arm: from there it could not be taken away."""
+    if abs(arm.line[2] - arm.line[1]) < SHORTEST * wide:
+        return False
+    hand = np.linspace(arm.line[2], arm.line[3], 4)
+    oval = face.landmarks[list(OVAL), :2].astype(np.float32)
+    to_face = max(cv2.pointPolygonTest(oval, (float(p.real), float(p.imag)), True) for p in hand)
+    others = [
+        np.concatenate([np.linspace(other.line[1], other.line[2], 8), other.line[3:]])
+        for other in arms
+        if other is not arm
+    ]
+    to_other = min((float(np.abs(hand[:, None] - other).min()) for other in others), default=np.inf)
+    return to_face < -0.3 * face.pose.scale and to_other > 0.22 * wide
+
+
+def _share(rgb: Rgb, away: Mask, skeleton: Skeleton, matte: Mask, wide: float) -> Mask:
+    """(H, W) how much of each pixel belongs to the arm whose bones are `away` half widths."""
+    share = _coloured(rgb, away, matte, wide)
+    # What is left over and no part of the torso is the arm's: the folds of a sleeve.
+    rest = ((matte > 0.5) & (share < 0.5)).astype(np.uint8)
+    kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (int(0.2 * wide) | 1,) * 2)
+    thick = cv2.dilate(cv2.morphologyEx(rest, cv2.MORPH_OPEN, kernel), np.ones((3, 3), np.uint8))
+    thin = (away < NEAR) & ~_part_of(skeleton.places[CHEST], thick > 0)
+    return np.maximum(share, cv2.GaussianBlur(thin.astype(np.float32), (0, 0), 1.0) * thin).astype(np.float32)
+
+
+def _part_of(place: complex, mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """(H, W) the part of a mask that hangs together with a place."""
+    _, numbers = cv2.connectedComponents(mask.astype(np.uint8))
+    x, y = (
+        int(np.clip(v, 0, n - 1)) for v, n in zip((place.real, place.imag), mask.shape[::-1], strict=True)
+    )
+    return np.asarray((numbers == numbers[y, x]) & mask)
+
+
+def _coloured(rgb: Rgb, away: Mask, matte: Mask, wide: float) -> Mask:
+    """(H, W) how much of each pixel is the arm's, whose bones are `away` half widths: what is close to them,
+    and has its colours rather than the torso's."""
+    labels = np.full(away.shape, cv2.GC_BGD, np.uint8)
+    labels[(away < MAYBE[1]) & (matte > 0.5)] = cv2.GC_PR_BGD
+    labels[(away < 1) & (matte > 0.5)] = cv2.GC_PR_FGD
+    labels[(away < MAYBE[0]) & (matte > 0.5)] = cv2.GC_FGD
+    arm = grab_cut(rgb, labels)
+    smooth = cv2.GaussianBlur(arm, (0, 0), max(1.0, 0.02 * wide))
+    return np.asarray(np.clip((smooth - 0.35) / 0.3, 0, 1), np.float32)
+
+
+def arm_distance(arm: Arm, size: tuple[int, ...]) -> Mask:
+    """(H, W) how far each pixel is from the bones of an arm, in half widths of the arm there."""
+    y, x = np.mgrid[: size[0], : size[1]]
+    points = x + 1j * y
+    nearest = np.full(size, np.inf)
+    widths = [(arm.girth[0], arm.girth[1]), (arm.girth[1], arm.girth[2]), (arm.girth[3], arm.girth[3])]
+    for bone, (first, last) in enumerate(widths[: 3 if arm.fingers is None else 2]):
+        start, along = arm.line[bone], arm.line[bone + 1] - arm.line[bone]
+        t = ((points - start) * np.conj(along)).real / max(abs(along) ** 2, 1e-9)
+        inside = np.clip(t, 0, 1)
+        away = np.abs(points - start - inside * along) / (first + inside * (last - first))
+        if bone == 0:  # beyond the shoulder there is the torso
+            away = np.where(t < 0, 1.5 * away, away)
+        nearest = np.minimum(nearest, away)
+    if arm.fingers is not None:
+        drawn = np.ones(size, np.uint8)
+        cv2.polylines(drawn, list(np.round(arm.fingers).astype(np.int32)), False, (0,))
+        nearest = np.minimum(nearest, cv2.distanceTransform(drawn, cv2.DIST_L2, 5) / (FINGER * arm.girth[3]))
+    return nearest.astype(np.float32)
+
+
+def _times(layer: Rgb, share: Mask) -> Rgb:
+    return np.asarray(np.round(layer * share[..., None]), np.uint8)
+
+
+def _without(torso: Rgb, arm: Arm, skeleton: Skeleton, wide: float) -> Rgb:
+    """The torso without an arm: where that covered it, filled from around."""
+    size = torso.shape[:2]
+    y, x = np.mgrid[: size[0], : size[1]]
+    at_shoulder = np.abs(x + 1j * y - arm.line[0]) < 0.9 * arm.girth[0]
+    hole = (arm.share > 0.02) & ~at_shoulder
+    hole = cv2.dilate(hole.astype(np.uint8), np.ones((3, 3), np.uint8)) > 0
+    known = (~hole & (torso[..., 3] > 250)).astype(np.float32)
+    colour = push_pull(torso[..., :3].astype(np.float32), known)
+    behind = push_pull(np.repeat(torso[..., 3:], 2, 2).astype(np.float32) / 255, (~hole).astype(np.float32))
+    alpha = np.maximum(_hull(skeleton, wide, size), np.clip((behind[..., 0] - 0.7) / 0.1, 0, 1))
+    fill = np.dstack([colour * alpha[..., None], 255 * alpha])
+    soft = cv2.GaussianBlur(hole.astype(np.float32), (0, 0), 1.0)[..., None] * hole[..., None]
+    kept = (arm.share < 0.5)[..., None] & (torso[..., 3:] > 250) & hole[..., None]
+    share = np.where(kept, np.clip(arm.share[..., None] * 2, 0, 1), np.maximum(soft, hole[..., None]))
+    return np.asarray(np.round(torso + share * (fill - torso)), np.uint8)
+
+
+def _hull(skeleton: Skeleton, wide: float, size: tuple[int, ...]) -> Mask:
+    """(H, W) where a torso surely is: between shoulders and hips, without what the arms take."""
+    left, right = skeleton.places[b.LEFT_SHOULDER], skeleton.places[b.RIGHT_SHOULDER]
+    across = (left - right) / max(abs(left - right), 1e-6)
+    inner = 0.6 * GIRTH[0] * wide * across
+    middle = skeleton.places[CHEST] + 1j * across * 1.4 * wide
+    hips = [middle + 0.36 * (left - right), middle - 0.36 * (left - right)]
+    for i, joint in enumerate((b.LEFT_HIP, b.RIGHT_HIP)):
+        if skeleton.trust[joint] > 0.5:
+            hips[i] = skeleton.places[joint]
+    corners = np.array([left - inner, hips[0], hips[1], right + inner])
+    polygon = np.column_stack([corners.real, corners.imag])
+    drawn = np.zeros(size, np.uint8)
+    cv2.fillPoly(drawn, [np.round(polygon).astype(np.int32)], (255,))
+    return np.asarray(cv2.GaussianBlur(drawn, (0, 0), 1.5), np.float32) / 255

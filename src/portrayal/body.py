@@ -16,8 +16,11 @@ from numpy.typing import NDArray
 Array = NDArray[np.float32]
 
 POINTS = 133
-NOSE, LEFT_SHOULDER, RIGHT_SHOULDER, LEFT_ELBOW, RIGHT_ELBOW, LEFT_WRIST, RIGHT_WRIST = 0, 5, 6, 7, 8, 9, 10
+NOSE, LEFT_EYE, RIGHT_EYE, LEFT_EAR, RIGHT_EAR = 0, 1, 2, 3, 4
+LEFT_SHOULDER, RIGHT_SHOULDER, LEFT_ELBOW, RIGHT_ELBOW, LEFT_WRIST, RIGHT_WRIST = 5, 6, 7, 8, 9, 10
 LEFT_HIP, RIGHT_HIP, LEFT_KNEE, RIGHT_KNEE, LEFT_ANKLE, RIGHT_ANKLE = 11, 12, 13, 14, 15, 16
+#: The 68 points of the face.
+FACE = slice(23, 91)
 #: The first point of each hand, its root; and in a hand the first joint of the middle finger.
 LEFT_HAND, RIGHT_HAND, MIDDLE_FINGER = 91, 112, 9
 

@@ -7,15 +7,22 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from portrayal.body import LEFT_HAND, POINTS, RIGHT_HAND
-from portrayal.track.face import quiet, solutions
+from portrayal.body import FACE, LEFT_HAND, POINTS, RIGHT_HAND
+from portrayal.track.face import CutDetector, quiet, solutions
 
 Rgb = NDArray[np.uint8]
 Array = NDArray[np.float32]
 
-#: MediaPipe's numbers of COCO's 17 joints; of big toes and heels, by their numbers here (there are no more).
+#: MediaPipe's numbers of COCO's 17 joints; of the feet, by their numbers here: the one toe stands for both.
 _JOINTS = (0, 2, 5, 7, 8, 11, 12, 13, 14, 15, 16, 23, 24, 25, 26, 27, 28)
-_FEET = {17: 31, 19: 29, 20: 32, 22: 30}
+_FEET = {17: 31, 18: 31, 19: 29, 20: 32, 21: 32, 22: 30}
+#: The face mesh's numbers of iBUG's 68: jaw, brows, nose, eyes, lips.
+_FACE = (
+    234, 93, 132, 58, 172, 136, 150, 176, 152, 400, 379, 365, 397, 288, 361, 323, 454,
+    70, 63, 105, 66, 107, 336, 296, 334, 293, 300, 168, 197, 5, 4, 98, 97, 2, 326, 327,
+    33, 160, 158, 133, 153, 144, 362, 385, 387, 263, 373, 380,
+    61, 39, 37, 0, 267, 269, 291, 405, 314, 17, 84, 181, 78, 82, 13, 312, 308, 317, 14, 87,
+)  # fmt: skip
 #: How often the first picture is looked at: the landmarks have settled by then.
 _LOOKS = 2
 
@@ -25,13 +32,17 @@ class BodyTracker:
 
     Call it with each frame (uint8 RGB, (H, W, 3)) in order; the answer is (133, 3) float32, x and y in pixels
     and a score from 0 to 1, in the order of COCO-WholeBody (:mod:`portrayal.body`), or None where no body is
-    seen. Points that are not looked for, those of the face, have score 0.
+    seen. Hands and face, which have no scores of their own, have 1 where they are found. A scene cut starts
+    anew.
     """
 
     def __init__(self) -> None:
         self._graph: Any = None
+        self._is_cut = CutDetector()
 
     def __call__(self, rgb: Rgb) -> Array | None:
+        if self._is_cut(rgb):
+            self.close()
         looks = 1
         if self._graph is None:
             self._graph, looks = _new_graph(), _LOOKS
@@ -48,6 +59,9 @@ class BodyTracker:
         for root, hand in ((LEFT_HAND, found.left_hand_landmarks), (RIGHT_HAND, found.right_hand_landmarks)):
             if hand is not None:
                 body[root : root + 21] = [(p.x, p.y, 1) for p in hand.landmark]
+        if found.face_landmarks is not None:
+            face = found.face_landmarks.landmark
+            body[FACE] = [(face[i].x, face[i].y, 1) for i in _FACE]
         body[:, :2] = body[:, :2] * (width, height) - np.float32(0.5)
         return body
 

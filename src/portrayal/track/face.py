@@ -243,6 +243,20 @@ def _same(a: Face, b: Face) -> bool:
     return float(np.linalg.norm(a.centre - b.centre)) < 0.6 * max(a.pose.scale, b.pose.scale)
 
 
+class CutDetector:
+    """Tells, of frames that are shown to it in order, those with which a new scene begins."""
+
+    def __init__(self) -> None:
+        self._before: NDArray[np.float32] | None = None
+
+    def __call__(self, rgb: Rgb) -> bool:
+        apart = max(1, min(rgb.shape[:2]) // 96)  # enough pixels to tell, at a fraction of the time
+        few = np.ascontiguousarray(rgb[::apart, ::apart])
+        grey = cv2.resize(few, (24, 24), interpolation=cv2.INTER_AREA).mean(2).astype(np.float32)
+        before, self._before = self._before, grey
+        return before is not None and float(np.abs(grey - before).mean()) > CUT_LIMIT
+
+
 class FaceTracker:
     """Follows one face through the frames of a video.
 
@@ -255,7 +269,7 @@ class FaceTracker:
         self._choice = choice
         self._graph: Any = None
         self._last: Face | None = None
-        self._thumbnail: NDArray[np.float32] | None = None
+        self._is_cut = CutDetector()
 
     def __call__(self, rgb: Rgb) -> Face | None:
         if self._is_cut(rgb):
@@ -291,10 +305,3 @@ class FaceTracker:
             return None
         face = nearest(faces, last)
         return face if np.linalg.norm(face.centre - last.centre) < 1.5 * last.pose.scale else None
-
-    def _is_cut(self, rgb: Rgb) -> bool:
-        apart = max(1, min(rgb.shape[:2]) // 96)  # enough pixels to tell, at a fraction of the time
-        few = np.ascontiguousarray(rgb[::apart, ::apart])
-        grey = cv2.resize(few, (24, 24), interpolation=cv2.INTER_AREA).mean(2).astype(np.float32)
-        before, self._thumbnail = self._thumbnail, grey
-        return before is not None and float(np.abs(grey - before).mean()) > CUT_LIMIT

@@ -6,6 +6,7 @@ import pytest
 import torch
 
 import wan_networks
+from portrayal.engines.wananimate.networks import prepared
 from portrayal.engines.wananimate.parallel import Team
 from portrayal.errors import PortrayalError
 
@@ -14,8 +15,14 @@ def build(device: str) -> torch.nn.Module:
     """Made anew in each process, of the same seed."""
     torch.set_num_threads(1)
     torch.accelerator.device_count = lambda: 1  # diffusers asks which GPU is this process's, even of none
-    network: torch.nn.Module = wan_networks.transformer().to(device)
+    network: torch.nn.Module = prepared(wan_networks.transformer()).to(device)
     return network
+
+
+def inputs_of(frames: int, height: int, width: int) -> dict[str, torch.Tensor]:
+    """With motions in the place of faces, as the engine gives them."""
+    motions = {"face_pixel_values": torch.randn(1, 32, 4 * frames - 3, 1, 1)}
+    return wan_networks.inputs(frames, height, width) | motions
 
 
 def test_two_processes_equal_one() -> None:
@@ -24,11 +31,11 @@ def test_two_processes_equal_one() -> None:
     shapes = [(2, 4, 4), (2, 4, 6), (2, 6, 6)]
     with torch.no_grad(), Team(build, ["cpu", "cpu"]) as team:
         for frames, height, width in shapes:
-            inputs = wan_networks.inputs(frames, height, width)
+            inputs = inputs_of(frames, height, width)
             wanted = alone(**inputs, return_dict=False)[0]
             got = team(**inputs, return_dict=False)[0]
             assert got.shape == wanted.shape and torch.allclose(got, wanted, atol=1e-4)
-        inputs = wan_networks.inputs()
+        inputs = inputs_of(2, 4, 4)
         with torch.autocast("cpu", torch.bfloat16):
             wanted = alone(**inputs, return_dict=False)[0]
             got = team(**inputs, return_dict=False)[0]

@@ -10,6 +10,7 @@ import pytest
 import torch
 
 import wan_networks
+from portrayal.engines.wananimate.networks import prepared
 from portrayal.engines.wananimate.placing import apply, place_text_encoder, this_machine
 from portrayal.engines.wananimate.plan import GB, Machine, Work, make_plan
 from portrayal.errors import PortrayalError
@@ -122,13 +123,15 @@ def test_carried_out(weights: Any, offload: Any, most: float) -> None:
 
     network = wan_networks.transformer()
     inputs = wan_networks.inputs()
+    motions = network.motion_encoder(inputs["face_pixel_values"][0].transpose(0, 1))
+    network, inputs["face_pixel_values"] = prepared(network), motions.T[None, :, :, None, None]
     wanted = network(**inputs, return_dict=False)[0]
     plan = replace(make_plan(CPU, GGUF), weights=weights, offload=offload, tile_vae=True)
     vae: Any = AutoencoderKLWan(base_dim=8, z_dim=16)
     apply(plan, SimpleNamespace(transformer=network, vae=vae, image_encoder=torch.nn.Linear(1, 1)))
     if weights == "fp8":
         assert network.blocks[0].ffn.net[2].weight.dtype == torch.float8_e4m3fn
-        assert network.motion_encoder.conv_in.weight.dtype == torch.float32
+        assert network.proj_out.weight.dtype == torch.float32
         with torch.autocast("cpu", torch.bfloat16):
             got = network(**inputs, return_dict=False)[0].float()
     else:

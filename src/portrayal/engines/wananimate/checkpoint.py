@@ -37,14 +37,16 @@ __all__ = [
     "load_vae",
 ]
 
+#: Layers that are computed in float32 beside those that diffusers keeps so.
+EXACT = ("time_proj", "proj_out")
 TRANSFORMER = Part(naming.TRANSFORMER, naming.transformer, sizes.transformer)
 
 
 def load_transformer(path: str | Path, dtype: torch.dtype = torch.bfloat16) -> Any:
     """WanAnimateTransformer3DModel on the CPU, in eval.
 
-    dtype: of the weights; those that diffusers keeps in float32 (norms, time embedding, modulation, the
-    motion directions) stay so. Of a GGUF file, the precision it computes in: its weights stay quantised.
+    dtype: of the weights; those that are computed in float32 (norms, time embedding, modulation, the motion
+    directions, the output) stay so. Of a GGUF file, the precision it computes in: its weights stay quantised.
     PortrayalError, one line: missing, truncated, foreign, another Wan model, a tensor missing or left over.
     """
     from diffusers import WanAnimateTransformer3DModel as Model
@@ -54,7 +56,7 @@ def load_transformer(path: str | Path, dtype: torch.dtype = torch.bfloat16) -> A
     config = TRANSFORMER.sizes(state, path)
     if path.suffix == ".gguf":
         return _quantised(state, config, path, dtype)
-    fp32 = tuple(Model._keep_in_fp32_modules)
+    fp32 = (*Model._keep_in_fp32_modules, *EXACT)
     return filled(lambda: Model(**config), state, path, TRANSFORMER, dtype, fp32)
 
 

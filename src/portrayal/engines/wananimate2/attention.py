@@ -58,13 +58,19 @@ class FrameAttention:
         )
         if kv_cache_mode == "extract":
             # The driving's positions are the same at every step: its keys are kept turned.
-            kv_cache.store(*(part.to(self.keep or part.device) for part in (key, value)))
+            kv_cache.store(self._kept(key), self._kept(value))
             seen = F.scaled_dot_product_attention(query, key, value)
         else:
-            old_key, old_value = (part.to(query.device) for part in kv_cache.get())
+            old_key, old_value = (part.to(query.device, non_blocking=True) for part in kv_cache.get())
             seen = self._seen(query, key, value, old_key, old_value, int(grid_sizes[0, 0]))
         out = seen.transpose(1, 2).flatten(2, 3)
         return attn.to_out[1](attn.to_out[0](out))
+
+    def _kept(self, part: Tensor) -> Tensor:
+        if self.keep is None:
+            return part
+        there = torch.empty_like(part, device=self.keep, pin_memory=part.is_cuda)  # so that it comes fast
+        return there.copy_(part)
 
     def _seen(
         self,

@@ -215,6 +215,19 @@ def test_one_server_at_a_time_uses_a_folder(tmp_path: Path, told: Told) -> None:
     Jobs(tmp_path, worker=told).close()
 
 
+def test_a_folder_with_other_things_is_left_alone(tmp_path: Path, told: Told) -> None:
+    (tmp_path / "jobs" / "of my own").mkdir(parents=True)
+    with pytest.raises(PortrayalError, match="holds other things; --data names a new or an empty folder"):
+        Jobs(tmp_path, worker=told)
+    assert [path.name for path in tmp_path.rglob("*")] == ["jobs", "of my own"]
+    (tmp_path / "file").touch()
+    with pytest.raises(PortrayalError, match="file: file exists"):
+        Jobs(tmp_path / "file", worker=told)
+    Jobs(tmp_path / "new" / "folder", worker=told).close()
+    assert (tmp_path / "new" / "folder").stat().st_mode & 0o777 == 0o700
+    assert (tmp_path / "new" / "folder" / "queue.sqlite").stat().st_mode & 0o777 == 0o600
+
+
 @pytest.mark.parametrize(
     ("task", "message"),
     [

@@ -12,7 +12,7 @@ from typing import Annotated
 import typer
 
 from portrayal.cli import options as o
-from portrayal.errors import PortrayalError, UsageError
+from portrayal.errors import UsageError
 
 #: Fewest characters of a password.
 _SHORTEST = 8
@@ -77,9 +77,4 @@ def _password(file: str | None, *, needed: bool) -> str | None:
 
 def _data_folder() -> Path:
     root = os.environ.get("XDG_DATA_HOME") or "~/.local/share"
-    folder = Path(root).expanduser() / "portrayal" / "app"
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise PortrayalError(f"{folder}: cannot be made; --data names another folder") from error
-    return folder
+    return Path(root).expanduser() / "portrayal" / "app"

@@ -115,7 +115,7 @@ def _why(status: int) -> str:
     if status == -signal.SIGKILL:
         return "the worker was killed (by the system when memory runs out, or by hand)"
     if status < 0:
-        return f"the worker crashed ({signal.Signals(-status).name}); a file may be damaged"
+        return f"the worker crashed ({signal.Signals(-status).name}): out of memory, or by a damaged file"
     return f"the worker ended without a result (exit status {status})"
 
 

@@ -10,6 +10,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 from typing import IO
@@ -23,32 +24,34 @@ from portrayal.app.limits import Limits
 from portrayal.app.owner import digest
 from portrayal.app.uploads import bring
 from portrayal.errors import PortrayalError, UsageError
+from portrayal.media.files import reason, shown
 
 _log = logging.getLogger(__name__)
 #: Seconds between two looks at the jobs that run, and between two clean-ups.
 _TICK, _SWEEP = 0.1, 60.0
 #: How often a job is begun at most: it is not to blame where the server was stopped, but may be.
 _ATTEMPTS = 2
+_TABLE = "queue.sqlite"
 _DAY, _ANY_SIZE = 24 * 3600.0, 1 << 62
 
 
 class Jobs:
     """Jobs of several owners under one folder. An owner is a token that nobody else knows.
 
-    root: made where it is missing; one Jobs at a time may use it. limits: what strangers may take. worker:
-    where jobs run; processes of this machine unless given. What an earlier Jobs left queued goes on; what it
-    left running is queued once more. Raises PortrayalError where another Jobs uses the folder.
+    root: made where it is missing, else empty or of an earlier Jobs; one at a time may use it. limits: what
+    strangers may take. worker: where jobs run; processes of this machine unless given. What an earlier Jobs
+    left queued goes on; what it left running is queued once more. Raises PortrayalError where another Jobs
+    uses the folder, or where it holds other things.
     """
 
     def __init__(self, root: Path, limits: Limits = Limits(), worker: Worker | None = None) -> None:  # noqa: B008
         from portrayal.app.jobs.local import LocalWorker
 
-        self.root, self.limits = root.resolve(), limits
+        self.root, self.limits = _own_folder(root), limits
         self._folder = self.root / "jobs"
-        self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        self.root.chmod(0o700)
+        self._folder.mkdir(exist_ok=True, mode=0o700)
         self._lock_file = _locked(self.root / "lock", root)
-        self._store = Store(self.root / "queue.sqlite")
+        self._store = Store(self.root / _TABLE)
         self._worker = worker or LocalWorker()
         self._lock = threading.RLock()
         self._wake = threading.Event()
@@ -161,10 +164,12 @@ class Jobs:
         """The task with its files in the job's folder, under names of our own, each looked at."""
         names = {role: task.names.get(role) or path.name for role, path in task.files.items()}
         (folder / "in").mkdir()
-        files = {
-            role: bring(path, folder, f"in/{role}", names[role], self.limits)
-            for role, path in task.files.items()
-        }
+        with ThreadPoolExecutor() as pool:
+            coming = {
+                role: pool.submit(bring, path, folder, f"in/{role}", names[role], self.limits)
+                for role, path in task.files.items()
+            }
+        files = {role: each.result() for role, each in coming.items()}
         return replace(task, files=files, names=names)
 
     def _recover(self) -> None:
@@ -264,6 +269,18 @@ def fair(queued: Iterable[Row], served: Mapping[str, float]) -> list[Row]:
         ordered.append(row)
         last[row.owner] = time.time() + len(ordered)
     return ordered
+
+
+def _own_folder(root: Path) -> Path:
+    """The folder, made where it is missing; never one with things of others in it: what is old goes there."""
+    try:
+        root.mkdir(parents=True, exist_ok=True, mode=0o700)
+        strange = any(root.iterdir()) and not (root / _TABLE).is_file()
+    except OSError as error:
+        raise PortrayalError(f"{shown(root)}: {reason(error)}") from error
+    if strange:
+        raise PortrayalError(f"{shown(root)}: holds other things; --data names a new or an empty folder")
+    return root.resolve()
 
 
 def _locked(path: Path, root: Path) -> IO[str]:

@@ -58,6 +58,7 @@ class Store:
     """The table of jobs. Not to be used by two threads at a time."""
 
     def __init__(self, path: Path) -> None:
+        path.touch(mode=0o600)
         self._db = sqlite3.connect(path, check_same_thread=False, isolation_level=None)
         self._db.row_factory = sqlite3.Row
         self._db.execute("PRAGMA journal_mode=WAL")

@@ -37,15 +37,20 @@ def _allowance() -> float:
     return float("inf") if limit == "max" else int(limit) - used
 
 
-def apply(plan: Plan, networks: Any, device: str | None = None) -> None:
-    """Put transformer, VAE and image encoder where the plan wants them; the text encoder is left alone,
-    since it is to be gone before the transformer comes (:func:`place_text_encoder`).
+def apply(plan: Plan, networks: Any) -> None:
+    """Put transformer, VAE and image encoder where the plan wants them; the text encoder is left alone, since
+    it is to be gone before the transformer comes (:func:`place_text_encoder`).
 
-    networks: with `transformer`, `vae` and `image_encoder`. device: in place of the plan's, for a further
-    GPU.
+    networks: with `transformer`, `vae` and `image_encoder`.
     """
-    where = torch.device(device or plan.device)
-    transformer = networks.transformer
+    where = torch.device(plan.device)
+    place_transformer(plan, networks.transformer, where)
+    place_others(plan, networks.vae, networks.image_encoder, where)
+
+
+def place_transformer(plan: Plan, transformer: Any, where: torch.device) -> None:
+    """Put the transformer on a device, its weights kept as the plan says; in each process where several GPUs
+    work together."""
     if plan.weights == "fp8":
         transformer.enable_layerwise_casting(
             storage_dtype=torch.float8_e4m3fn,
@@ -62,10 +67,14 @@ def apply(plan: Plan, networks: Any, device: str | None = None) -> None:
         )
     else:
         transformer.to(where)
-    networks.vae.to(where)
+
+
+def place_others(plan: Plan, vae: Any, image_encoder: Any, where: torch.device) -> None:
+    """Put VAE and image encoder on a device; the VAE in tiles where the plan says."""
+    vae.to(where)
     if plan.tile_vae:
-        networks.vae.enable_tiling(tile_sample_min_height=TILE, tile_sample_min_width=TILE)
-    networks.image_encoder.to(where)
+        vae.enable_tiling(tile_sample_min_height=TILE, tile_sample_min_width=TILE)
+    image_encoder.to(where)
 
 
 def place_text_encoder(plan: Plan, encoder: Any) -> None:

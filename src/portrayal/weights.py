@@ -113,6 +113,14 @@ WEIGHTS |= {
     ),
 }
 
+#: Finds the person that Wan-Animate replaces.
+WEIGHTS["sam2"] = Weights(
+    "facebook/sam2.1-hiera-large",
+    {"config.json": 5_000, "model.safetensors": 898_000_000},
+    "Apache-2.0",
+    "yes",
+)
+
 #: Wan-Animate-2, whose encoders and VAE are the same.
 WEIGHTS |= {
     name: Weights(

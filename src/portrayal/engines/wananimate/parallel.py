@@ -145,6 +145,9 @@ class Team:
             self._transformer = build(devices[0])
             parallelise(self._transformer)
             dist.barrier()
+        except RuntimeError as error:
+            self._told(error)
+            raise
         except BaseException:
             self.close()
             raise
@@ -161,9 +164,19 @@ class Team:
             _broadcast((kind, {name: _on(value, "cpu") for name, value in inputs.items()}))
             return self._transformer(**inputs)
         except RuntimeError as error:
-            dead = [worker.exitcode for worker in self._workers if not worker.is_alive()]
-            if not dead:
-                raise
+            self._told(error)
+            raise
+
+    def _told(self, error: RuntimeError) -> None:
+        """PortrayalError in place of one that comes of another process's end; nothing goes on then."""
+        for worker in self._workers:
+            worker.join(2)  # its end is seen a little later than its silence
+        dead = [worker.exitcode for worker in self._workers if not worker.is_alive()]
+        for worker in self._workers:  # those left wait for what does not come
+            worker.kill()
+            worker.join()
+        self.close()
+        if dead:
             raise PortrayalError(f"a process on another GPU has ended with status {dead[0]}") from error
 
     def close(self) -> None:

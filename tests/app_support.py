@@ -5,9 +5,13 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
+
+from starlette.testclient import TestClient
 
 from portrayal.app.jobs import Job, Jobs, Report, Work
 
+HERE = "http://127.0.0.1:7860"
 ANNA, BEN, CLEO, DORA = (f"{name}-{'0' * 20}" for name in ("anna", "ben", "cleo", "dora"))
 
 
@@ -55,3 +59,27 @@ def alive(pid: int) -> bool:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
     except OSError:
         return False
+
+
+def as_owner(owner: str) -> dict[str, str]:
+    return {"X-Portrayal-Owner": owner}
+
+
+def send(api: TestClient, path: Path) -> str:
+    """Upload a file; its id."""
+    answer = api.post(f"/api/uploads?name={path.name}", content=path.read_bytes())
+    assert answer.status_code == 201, answer.text
+    return str(answer.json()["id"])
+
+
+def submit(api: TestClient, portrait: str, **more: Any) -> Any:
+    """Ask for an edit of an upload; the answer."""
+    task = {"kind": "edit", "files": {"portrait": portrait}, "options": {"pitch": 5}, **more}
+    return api.post("/api/jobs", json=task)
+
+
+def fetch(api: TestClient) -> str:
+    """A job that reads no files; its id."""
+    answer = api.post("/api/jobs", json={"kind": "download", "engine": "liveportrait"})
+    assert answer.status_code == 201, answer.text
+    return str(answer.json()["id"])

@@ -27,6 +27,10 @@ MOTION_FILES = [".npz", ".csv", ".pkl", ".yaml", ".yml", ".json"]
 _VOICES = ["en-us", "en-gb", "de", "fr", "es", "it", "pt", "nl", "pl", "ru", "cmn", "ja"]
 #: Where the page says something else than the request does when nothing is said.
 _PAGE_DEFAULTS = {"compare": True, "sheet": True}
+#: On a phone the result is further down.
+_TO_THE_STAGE = """() => {
+  if (innerWidth < 721) document.querySelector('#stage').scrollIntoView({block: 'start'});
+}"""
 _EMPTY = stage.empty(
     "Your result appears here", "Choose a portrait and something to drive it, then press Animate."
 )
@@ -154,6 +158,7 @@ class AnimateTab:
                 yield from self._start(request, values[: len(static)], given(fields, chosen), files)
 
             go = gr.Button("Animate", variant="primary", elem_id="animate-go", elem_classes="go")
+            go.click(None, None, None, js=_TO_THE_STAGE)
             go.click(
                 start, [*static, *made.values(), *uploads.values()], self._shown, concurrency_limit=None,
                 show_progress="hidden",

@@ -45,9 +45,13 @@ class EditTab:
         with gr.Row(elem_classes="two-columns"):
             with gr.Column(scale=6, min_width=320, elem_classes="stay"):
                 self._show()
-                self._keys_strip()
+                with gr.Column(elem_classes="later"):
+                    self._export()
+                with gr.Column(elem_classes="late"):
+                    self._keys_strip()
             with gr.Column(scale=5, min_width=320):
-                self._choose()
+                with gr.Column(elem_classes="first"):
+                    self._choose()
                 self._move()
         self._wire()
 
@@ -80,6 +84,8 @@ class EditTab:
 
     def _show(self) -> None:
         self._stage = gr.HTML(_EMPTY, elem_id="edit-stage", js_on_load=_CUT)
+
+    def _export(self) -> None:
         with gr.Row():
             self._picture = gr.Button("Export picture", variant="primary", elem_id="export-picture")
             self._video = gr.Button("Export video", elem_id="export-video")
@@ -90,8 +96,8 @@ class EditTab:
 
     def _keys_strip(self) -> None:
         gr.HTML(
-            '<h2 class="section-title"><b>3</b>Key frames <small>set the sliders, add a key frame, set them '
-            "anew, add the next: together they are a small motion</small></h2>"
+            '<h2 class="section-title"><b>3</b>Key frames <small>Set the sliders and add a key frame; '
+            "set them anew and add the next: a small motion.</small></h2>"
         )
         self._keys = gr.State([])
         with gr.Row(equal_height=True):

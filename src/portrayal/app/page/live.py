@@ -29,17 +29,8 @@ class LiveTab:
                     js_on_load=(_HERE / "live.js").read_text(encoding="utf-8"),
                 )  # fmt: skip
             with gr.Column(scale=4, min_width=300):
-                gr.HTML('<h2 class="section-title"><b>1</b>Portrait</h2>')
-                portrait = gr.Image(
-                    type="filepath", image_mode=None, sources=["upload", "clipboard"], height=240,
-                    label="Portrait: a picture with a face", elem_id="live-portrait", interactive=True,
-                )  # fmt: skip
-                photo = example_portrait()
-                if photo is not None:
-                    gr.Button("Use the example: Grace Hopper (public domain)", size="sm").click(
-                        lambda: lent(photo), None, portrait
-                    )
-                trouble = gr.HTML(stage.idle(), elem_id="live-trouble")
+                with gr.Column(elem_classes="first"):
+                    portrait, trouble = _portrait()
                 gr.HTML('<h2 class="section-title"><b>2</b>How it moves</h2>')
                 engine = gr.Dropdown(_engines(), value="puppet", label="Engine")
                 strength = gr.Slider(0, 2, value=1, step=0.05, label="Strength", info="1 as you move")
@@ -64,6 +55,20 @@ class LiveTab:
             return self._studio.open(owner_of(request), path), stage.idle()
         except PortrayalError as error:
             return "", stage.trouble(str(error))
+
+
+def _portrait() -> tuple[gr.Image, gr.HTML]:
+    """What to choose a portrait with, and where it is said what is wrong with it."""
+    gr.HTML('<h2 class="section-title"><b>1</b>Portrait</h2>')
+    portrait = gr.Image(
+        type="filepath", image_mode=None, sources=["upload", "clipboard"], height=220,
+        label="Portrait: a picture with a face", elem_id="live-portrait", interactive=True,
+    )  # fmt: skip
+    photo = example_portrait()
+    if photo is not None:
+        example = gr.Button("Use the example: Grace Hopper (public domain)", size="sm")
+        example.click(lambda: lent(photo), None, portrait)
+    return portrait, gr.HTML(stage.idle(), elem_id="live-trouble")
 
 
 def _settings(sitting: str, engine: str, strength: float, smooth: float) -> dict[str, object]:

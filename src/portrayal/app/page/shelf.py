@@ -57,7 +57,7 @@ class Shelf:
 
 def _listed(jobs: list[Job]) -> str:
     if not jobs:
-        return stage.empty("Nothing here yet", "What you make in Animate and Edit is listed here for a day.")
+        return '<p class="strip empty">Nothing here yet. What you make is listed here for a day.</p>'
     return f'<ul class="jobs">{"".join(map(_row, jobs))}</ul>'
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -9,9 +10,13 @@ import gradio as gr
 import numpy as np
 import pytest
 import yaml
+from fastapi import FastAPI
+from pydantic import Field
+from starlette.testclient import TestClient
 
-from conftest import BarsOptions
+from conftest import Bars, BarsOptions
 from portrayal import Motion
+from portrayal import engines as registry
 from portrayal.app.jobs.check import engine_fields, request_fields
 from portrayal.app.jobs.task import Job, Task
 from portrayal.app.limits import Limits
@@ -19,7 +24,7 @@ from portrayal.app.page import engines, stage
 from portrayal.app.page.face_sliders import COMMON, grouped_sliders, set_values
 from portrayal.app.page.options import component, given, headed, step_of
 from portrayal.app.page.shelf import _listed
-from portrayal.app.page.socket import _decoded
+from portrayal.app.page.socket import _decoded, router
 from portrayal.app.page.strip import shown_keys
 from portrayal.app.page.studio import Studio, jpeg, motion_of, script_of
 from portrayal.app.small import shrink
@@ -155,3 +160,31 @@ def test_an_engine_says_what_it_needs(monkeypatch: pytest.MonkeyPatch, tmp_path:
     assert "needs no weights" in engines.card("puppet") and engines.fetchable("puppet") is None
     assert "weights are missing" in engines.card("liveportrait")
     assert engines.fetchable("liveportrait") == "Get the weights (522 MB, licence MIT)"
+
+
+class LooseOptions(BarsOptions):
+    weights: str = Field("", description="A path of the server")
+
+
+class Loose(Bars):
+    info = replace(Bars.info, name="loose", live=True)
+    Options = LooseOptions
+
+
+def test_a_live_session_takes_the_options_that_strangers_may_set(
+    media: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(registry, "_registered", {"loose": Loose})
+    studio, app = Studio(), FastAPI()
+    app.include_router(router(studio))
+    sitting = studio.open("a" * 20, str(media / "hopper.png"))
+    address = f"/live?sitting={sitting}&engine=loose&strength=1&smooth=0"
+    with (
+        TestClient(app, headers={"X-Portrayal-Owner": "a" * 20}) as client,
+        client.websocket_connect(address) as live,
+    ):
+        live.send_json({"options": {"bar_height": 9}})
+        live.send_json({"options": {"weights": "/etc/passwd"}})
+        assert live.receive_json()["failed"].startswith("weights: no such option of loose here")
+        live.send_json({"options": {"bar_height": 99}})
+        assert live.receive_json()["failed"].startswith("loose: --bar-height: should be")

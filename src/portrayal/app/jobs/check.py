@@ -89,11 +89,23 @@ def checked(task: Task) -> Task:
     parts = parts_of(task)
     request_of(_REQUESTS[task.kind], parts.request)
     request_of(Files, parts.files)
-    _check_options(task.engine, parts.engine)
+    check_engine_options(task.engine, parts.engine)
     edits = set(engine_options(task.engine).edits) & {*parts.engine, *task.files}
     if task.kind == "edit" and not (parts.sliders or edits or "script" in task.files):
         raise UsageError("nothing to change: move a slider, or give a script")
     return task
+
+
+def check_engine_options(engine: str, given: dict[str, Any]) -> None:
+    """UsageError in one line where a stranger may not set one of these, or not so."""
+    offered = engine_fields(engine)
+    for name in given:
+        if name not in offered:
+            raise UsageError(f"{name}: no such option of {engine} here; there are {', '.join(offered)}")
+    try:
+        engine_options(engine)(**given)
+    except ValidationError as error:
+        raise UsageError(f"{engine}: {one_line(error)}") from error
 
 
 @dataclass(frozen=True)
@@ -136,17 +148,6 @@ def _check_roles(task: Task) -> None:
         raise UsageError("choose one driving: a file, or a text to say")
     if len(task.text or "") > MAX_TEXT:
         raise UsageError(f"the text has {len(task.text or '')} characters; the most are {MAX_TEXT}")
-
-
-def _check_options(engine: str, given: dict[str, Any]) -> None:
-    offered = engine_fields(engine)
-    for name in given:
-        if name not in offered:
-            raise UsageError(f"{name}: no such option of {engine} here; there are {', '.join(offered)}")
-    try:
-        engine_options(engine)(**given)
-    except ValidationError as error:
-        raise UsageError(f"{engine}: {one_line(error)}") from error
 
 
 def _number(name: str, value: object) -> float:

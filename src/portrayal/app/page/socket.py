@@ -20,6 +20,7 @@ from fastapi import APIRouter, Request, WebSocket, WebSocketDisconnect
 from fastapi.responses import FileResponse, PlainTextResponse, Response
 from numpy.typing import NDArray
 
+from portrayal.app.jobs.check import check_engine_options
 from portrayal.app.owner import owner_of
 from portrayal.app.page.studio import Sitting, Studio, jpeg
 from portrayal.app.page.visitor import new_folder
@@ -67,7 +68,7 @@ async def _served(
         sitting = studio.sitting(owner_of(socket), token)
         if not engine_info(engine).live:
             raise UsageError(f"engine {engine} does not follow a camera")
-        guest = _Guest(socket, token, sitting)
+        guest = _Guest(socket, token, sitting, engine)
         session = await asyncio.to_thread(
             lambda: Live(load_engine(engine), sitting.portrait, guest.show, **options)
         )
@@ -87,8 +88,8 @@ async def _served(
 class _Guest:
     """A browser that is live."""
 
-    def __init__(self, socket: WebSocket, token: str, sitting: Sitting) -> None:
-        self._socket, self._token, self._sitting = socket, token, sitting
+    def __init__(self, socket: WebSocket, token: str, sitting: Sitting, engine: str) -> None:
+        self._socket, self._token, self._sitting, self._engine = socket, token, sitting, engine
         self._loop = asyncio.get_running_loop()
         self._recording: Path | None = None
         self._seen: bool | None = None
@@ -138,7 +139,9 @@ class _Guest:
             if "record" in order:
                 await self._record(session, bool(order["record"]))
             if isinstance(order.get("options"), dict):
-                session.change(**{str(name): value for name, value in order["options"].items()})
+                options = {str(name): value for name, value in order["options"].items()}
+                check_engine_options(self._engine, options)
+                session.change(**options)
         except (PortrayalError, ValueError, TypeError) as error:
             await self._say(failed=str(error) if isinstance(error, PortrayalError) else "that was no order")
 

@@ -24,6 +24,7 @@ BUILT_IN = {
     "puppet": "Puppet",
     "liveportrait": "LivePortrait",
     "tpsmm": "Tpsmm",
+    "wananimate": "WanAnimate",
     "wananimate2": "WanAnimate2",
 }
 _registered: dict[str, type[Engine]] = {}

@@ -35,6 +35,8 @@ from portrayal.engines.wananimate.placing import (
 from portrayal.engines.wananimate.plan import PARAMETERS, Machine, Plan, Work, make_plan
 from portrayal.errors import UsageError
 
+#: Bytes of a transformer that is none of the published ones.
+SMALL = 1e9
 #: Tokens of a prompt.
 LENGTH = 512
 Lora = tuple[Path, float]
@@ -71,6 +73,8 @@ class Model:
         size = _size(self.files.transformer)
         if self.files.transformer.suffix == ".gguf":
             work = replace(work, quantised=size)
+        if size < SMALL:  # a toy of the same kind, which the figures are not about
+            machine = Machine(None if self.device == "cpu" else self.device, float("inf"), float("inf"))
         copied = bool(self.loras) or not 0.9 < size / (2 * PARAMETERS) < 1.1
         return make_plan(machine or this_machine(self.device, self.cards), replace(work, copied=copied))
 

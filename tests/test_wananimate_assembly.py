@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -24,44 +23,7 @@ WORK = Work(32, 32, 9, segment=5)
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A checkpoint of tiny networks in the official layout."""
-    from diffusers import AutoencoderKLWan
-    from tokenizers import Tokenizer
-    from tokenizers.models import WordLevel
-    from tokenizers.pre_tokenizers import Whitespace
-    from transformers import (
-        CLIPVisionConfig,
-        CLIPVisionModel,
-        PreTrainedTokenizerFast,
-        UMT5Config,
-        UMT5EncoderModel,
-    )
-
-    root = tmp_path_factory.mktemp("checkpoint")
-    official = wan_networks.official(wan_networks.transformer().state_dict())
-    save_file(official, root / "diffusion_pytorch_model.safetensors")
-    umt5 = UMT5Config(vocab_size=8, d_model=32, d_kv=8, d_ff=32, num_layers=1, num_heads=2)
-    clip = CLIPVisionConfig(
-        hidden_size=80,
-        intermediate_size=80,
-        num_hidden_layers=2,
-        num_attention_heads=1,
-        hidden_act="gelu",
-        patch_size=14,
-    )
-    for name, network in (
-        ("vae", AutoencoderKLWan(base_dim=8, z_dim=16)),
-        ("text_encoder", UMT5EncoderModel(umt5)),
-        ("image_encoder", CLIPVisionModel(clip)),
-    ):
-        made: Any = wan_networks.seed(network)
-        made.save_pretrained(root / name)
-    words = {"<pad>": 0, "</s>": 1, "one": 2, "dances": 3}
-    plain = Tokenizer(WordLevel(words, unk_token="<pad>"))
-    plain.pre_tokenizer = Whitespace()
-    tokenizer = PreTrainedTokenizerFast(tokenizer_object=plain, pad_token="<pad>", eos_token="</s>")
-    tokenizer.save_pretrained(root / "tokenizer")
-    return root
+    return wan_networks.write_checkpoint(tmp_path_factory.mktemp("checkpoint"))
 
 
 def _frames(model: Model, plan: Plan, words: torch.Tensor) -> np.ndarray:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors.torch import save_file
 from torch import Tensor, nn
 
 SIZES: dict[str, Any] = {
@@ -126,3 +128,42 @@ RESIDUAL = {
     "conv2.act_fn.bias": "conv2.2.bias",
     "conv_skip.weight": "skip.1.weight",
 }
+
+
+def write_checkpoint(root: Path) -> Path:
+    """A checkpoint of tiny networks in the official layout; its folder."""
+    from diffusers import AutoencoderKLWan
+    from tokenizers import Tokenizer
+    from tokenizers.models import WordLevel
+    from tokenizers.pre_tokenizers import Whitespace
+    from transformers import (
+        CLIPVisionConfig,
+        CLIPVisionModel,
+        PreTrainedTokenizerFast,
+        UMT5Config,
+        UMT5EncoderModel,
+    )
+
+    save_file(official(transformer().state_dict()), root / "diffusion_pytorch_model.safetensors")
+    umt5 = UMT5Config(vocab_size=8, d_model=32, d_kv=8, d_ff=32, num_layers=1, num_heads=2)
+    clip = CLIPVisionConfig(
+        hidden_size=80,
+        intermediate_size=80,
+        num_hidden_layers=2,
+        num_attention_heads=1,
+        hidden_act="gelu",
+        patch_size=14,
+    )
+    for name, network in (
+        ("vae", AutoencoderKLWan(base_dim=8, z_dim=16)),
+        ("text_encoder", UMT5EncoderModel(umt5)),
+        ("image_encoder", CLIPVisionModel(clip)),
+    ):
+        made: Any = seed(network)
+        made.save_pretrained(root / name)
+    words = {"<pad>": 0, "</s>": 1, "one": 2, "dances": 3}
+    plain = Tokenizer(WordLevel(words, unk_token="<pad>"))
+    plain.pre_tokenizer = Whitespace()
+    tokenizer = PreTrainedTokenizerFast(tokenizer_object=plain, pad_token="<pad>", eos_token="</s>")
+    tokenizer.save_pretrained(root / "tokenizer")
+    return root

@@ -16,5 +16,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     from portrayal.cli.commands import options_of, run
 
     given = list(sys.argv[1:] if arguments is None else arguments)
+    if sys.stderr.isatty() and "--quiet" not in options_of(given):
+        _speak()
     with stoppable():
         return exit_status(lambda: run(given), debug="--debug" in options_of(given))
+
+
+def _speak() -> None:
+    """What engines have to say before long work is shown on stderr."""
+    import logging
+
+    talk = logging.getLogger("portrayal")
+    talk.setLevel(logging.INFO)
+    talk.addHandler(logging.StreamHandler())

@@ -78,6 +78,9 @@ class Networks:
 
     def motions(self, faces: Tensor) -> Tensor:
         """(1, C, T, 1, 1) the motion of T faces (1, 3, T, S, S), once for all steps of a segment."""
+        side = self.motion_encoder.size
+        if faces.shape[-1] != side:  # a model of another size than the published one
+            faces = F.interpolate(faces, (faces.shape[2], side, side), mode="trilinear")
         with torch.inference_mode():
             parts = [self.motion_encoder(part) for part in faces[0].transpose(0, 1).split(FACES)]
             return torch.cat(parts).T[None, :, :, None, None]

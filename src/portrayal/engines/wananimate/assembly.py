@@ -34,6 +34,7 @@ from portrayal.engines.wananimate.placing import (
 )
 from portrayal.engines.wananimate.plan import PARAMETERS, Machine, Plan, Work, make_plan
 from portrayal.errors import UsageError
+from portrayal.neural.device import device_of
 
 #: Bytes of a transformer that is none of the published ones.
 SMALL = 1e9
@@ -129,15 +130,3 @@ def _size(path: Path) -> float:
         return path.stat().st_size
     folder = path if path.is_dir() else path.parent
     return sum(file.stat().st_size for file in folder.glob("*.safetensors"))
-
-
-def device_of(name: str) -> torch.device:
-    """The device of that name; UsageError where it is not there."""
-    if name == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    try:
-        device = torch.device(name)
-        torch.empty(0, device=device)
-    except (RuntimeError, AssertionError) as error:
-        raise UsageError(f"--device: {name!r} is not there; use auto, cpu, cuda or cuda:1") from error
-    return device

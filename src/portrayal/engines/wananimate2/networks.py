@@ -13,7 +13,7 @@ from portrayal.engines.wananimate2 import checkpoint
 from portrayal.engines.wananimate2.attention import set_attention
 from portrayal.engines.wananimate2.info import WanAnimate2Options
 from portrayal.engines.wananimate2.sampling import embedded
-from portrayal.errors import UsageError
+from portrayal.neural.device import device_of
 
 #: Bytes beside the weights that a card should have free for all of it to lie there: the driving's keys and
 #: values of every layer at the default size, and room to compute.
@@ -88,15 +88,3 @@ def log_scale_of(options: WanAnimate2Options) -> float:
     if options.log_scale is not None:
         return options.log_scale
     return -1.3 if options.distilled else 0.0
-
-
-def device_of(name: str) -> torch.device:
-    """The device of that name; UsageError where it is not there."""
-    if name == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    try:
-        device = torch.device(name)
-        torch.empty(0, device=device)
-    except (RuntimeError, AssertionError) as error:
-        raise UsageError(f"--device: {name!r} is not there; use auto, cpu, cuda or cuda:1") from error
-    return device

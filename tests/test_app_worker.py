@@ -19,7 +19,7 @@ import pytest
 
 from app_support import ANNA, BEN, CLEO, DORA, alive, ended, until
 from portrayal.app.jobs import Job, Jobs, Limits, Task
-from portrayal.app.uploads import Uploads
+from portrayal.app.uploads import Upload, Uploads
 from portrayal.errors import PortrayalError
 from portrayal.media.image import read_image
 from portrayal.media.video import VideoReader
@@ -40,6 +40,13 @@ def open_jobs(tmp_path: Path) -> Iterator[Callable[..., Jobs]]:
     yield make
     for jobs in opened:
         jobs.close()
+
+
+def sent(uploads: Uploads, name: str, *blocks: bytes) -> Upload:
+    with uploads.coming(ANNA, name) as incoming:
+        for block in blocks:
+            incoming.write(block)
+        return incoming.finish()
 
 
 def picture(media: Path, **options: object) -> Task:
@@ -117,13 +124,20 @@ def test_a_killed_worker_fails_its_job_in_one_line(
     assert not (jobs.root / "jobs" / job.id / "out").exists()
 
 
-def test_a_job_has_so_much_time_and_so_many_frames(media: Path, open_jobs: Callable[..., Jobs]) -> None:
+def test_a_job_has_so_much_time_memory_and_so_many_frames(
+    media: Path, open_jobs: Callable[..., Jobs]
+) -> None:
     slow = open_jobs(seconds=0.2)
     assert ended(slow, ANNA, slow.submit(ANNA, picture(media)).id).message.startswith("it took longer than")
     slow.close()
     few = open_jobs(frames=20)
     task = Task("edit", files={"portrait": media / "hopper.png"}, options={"jaw-open": 1, "moving": True})
     assert ended(few, ANNA, few.submit(ANNA, task).id).message == "this makes 50 frames; the most are 20"
+    few.close()
+    small = open_jobs(memory=60 << 20)  # no bound on address space where there may be CUDA: it is watched
+    task = Task("edit", "liveportrait", {"portrait": media / "hopper.png"}, options={"smile": 1})
+    said = ended(small, ANNA, small.submit(ANNA, task).id).message
+    assert said == "it took more than 0.0586 GB of memory and was stopped; try a smaller size"
 
 
 def test_what_is_wrong_is_said_with_the_users_own_names(media: Path, open_jobs: Callable[..., Jobs]) -> None:
@@ -190,7 +204,7 @@ def test_a_hostile_file_is_one_line(
     make(source)
     uploads = Uploads(tmp_path / "uploads")
     with pytest.raises(PortrayalError, match=message) as raised:
-        uploads.add(ANNA, f"../../evil{suffix}", [source.read_bytes()])
+        sent(uploads, f"../../evil{suffix}", source.read_bytes())
     said = str(raised.value)
     assert said.startswith(f"evil{suffix}: ") and "\n" not in said and str(tmp_path) not in said
     assert not list((tmp_path / "uploads").glob("*/*")) and not Path("/tmp/portrayal-was-here").exists()
@@ -200,18 +214,18 @@ def test_uploads_are_bounded_and_their_owners_own(media: Path, tmp_path: Path) -
     data = (media / "hopper.png").read_bytes()
     uploads = Uploads(tmp_path, Limits(upload=len(data), length=0.1, kept=2))
     with pytest.raises(PortrayalError, match="talk: is 1 s long; the most are 0 s"):
-        uploads.add(ANNA, "talk", [(media / "talk.mp4").read_bytes()])
+        sent(uploads, "talk", (media / "talk.mp4").read_bytes())
     with pytest.raises(PortrayalError, match="me: is larger than"):
-        uploads.add(ANNA, "me", [data, b"more"])
-    kept = uploads.add(ANNA, "C:\\photos\\me.PNG", [data])
+        sent(uploads, "me", data, b"more")
+    kept = sent(uploads, "C:\\photos\\me.PNG", data)
     assert (kept.name, kept.look.kind, kept.look.width, kept.path.name) == ("me.PNG", "image", 256, "file")
     assert uploads.get(ANNA, kept.id) == kept
     for owner, id in ((BEN, kept.id), (ANNA, "../" + kept.id), (ANNA, "0" * 32), (ANNA, "..")):
         with pytest.raises(PortrayalError, match="no such upload"):
             uploads.get(owner, id)
-    uploads.add(ANNA, "again.png", [data])
+    sent(uploads, "again.png", data)
     with pytest.raises(PortrayalError, match="too many uploads"):
-        uploads.add(ANNA, "again.png", [data])
+        sent(uploads, "again.png", data)
     Uploads(tmp_path, Limits(keep=0.0)).sweep()
     assert not list(tmp_path.glob("*/*"))
 

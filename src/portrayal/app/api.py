@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import mimetypes
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
@@ -87,8 +87,10 @@ def _add_uploads(api: APIRouter, uploads: Uploads) -> None:
     async def upload(
         request: Request, owner: Owner, name: Annotated[str, Query(max_length=300)]
     ) -> views.UploadView:
-        blocks = _from_loop(request.stream())
-        return views.upload_view(await run_in_threadpool(uploads.add, owner, name, blocks))
+        with uploads.coming(owner, name) as incoming:
+            async for block in request.stream():
+                incoming.write(block)
+            return views.upload_view(await run_in_threadpool(incoming.finish))
 
     @api.delete("/uploads/{id}", status_code=204, summary="Delete a file")
     def delete(id: str, owner: Owner) -> None:
@@ -190,18 +192,3 @@ async def _events(jobs: Jobs, owner: str, id: str) -> AsyncIterator[str]:
             yield f"data: {views.job_view(job).model_dump_json()}\n\n"
         last = job
         await asyncio.sleep(_LOOK)
-
-
-def _from_loop(stream: AsyncIterator[bytes]) -> Iterator[bytes]:
-    """An asynchronous stream, read from a thread beside its loop."""
-    loop = asyncio.get_running_loop()
-
-    def blocks() -> Iterator[bytes]:
-        while (block := asyncio.run_coroutine_threadsafe(_next(stream), loop).result()) is not None:
-            yield block
-
-    return blocks()
-
-
-async def _next(stream: AsyncIterator[bytes]) -> bytes | None:
-    return await anext(stream, None)

@@ -9,11 +9,11 @@ import shutil
 import subprocess
 import threading
 import time
-from collections.abc import Iterable
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path, PurePath
-from typing import Any
+from typing import Any, Self
 
 from portrayal.app.bounds import environment, module_command
 from portrayal.app.errors import NoRoom, NotHere
@@ -27,6 +27,7 @@ from portrayal.weights import megabytes
 _TELLING = {".npz", ".csv", ".pkl", ".yaml", ".yml", ".json"}
 #: Bytes, seconds of processor and of wall clock for one look, and how many at a time.
 LOOK_MEMORY, LOOK_CPU, _LOOK_SECONDS = 3 << 30, 20, 30
+_CARD = "upload.json"
 _looks = threading.BoundedSemaphore(4)
 
 
@@ -62,33 +63,30 @@ class Uploads:
         self._root, self._limits = root.resolve(), limits
         self._root.mkdir(parents=True, exist_ok=True, mode=0o700)
 
-    def add(self, owner: str, name: str, blocks: Iterable[bytes]) -> Upload:
-        """Keep a file; PortrayalError where it is too large or no media, NoRoom where there are too many."""
+    @contextmanager
+    def coming(self, owner: str, name: str) -> Iterator[Incoming]:
+        """Gives a file to write what comes, which the end of the block leaves where it was finished.
+
+        NoRoom where this owner has too many.
+        """
         mine = self._root / digest(owner)
         if mine.is_dir() and len(list(mine.iterdir())) >= self._limits.kept:
             raise NoRoom("you have too many uploads here; remove some")
         folder = mine / secrets.token_hex(16)
         folder.mkdir(parents=True, mode=0o700)
-        name = PurePath(name.replace("\\", "/")).name[:200] or "file"
         try:
-            file = Path(f"file{telling_suffix(name)}")
-            size = self._receive(folder / file, shown(name), blocks)
-            seen = look(folder, file, shown(name))
-            check(seen, shown(name), self._limits)
-        except BaseException:
-            shutil.rmtree(folder, ignore_errors=True)
-            raise
-        card = {"name": name, "file": str(file), "size": size, "look": vars(seen)}
-        (folder / "upload.json").write_text(json.dumps(card))
-        return self.get(owner, folder.name)
+            with Incoming(folder, name, self._limits) as incoming:
+                yield incoming
+        finally:
+            if not (folder / _CARD).exists():
+                shutil.rmtree(folder, ignore_errors=True)
 
     def get(self, owner: str, id: str) -> Upload:
         """One of this owner's; NotHere else."""
         folder = self._root / digest(owner) / id
-        if re.fullmatch("[0-9a-f]{32}", id) is None or not (folder / "upload.json").is_file():
+        if re.fullmatch("[0-9a-f]{32}", id) is None or not (folder / _CARD).is_file():
             raise NotHere("there is no such upload (they are removed after a day)")
-        card = json.loads((folder / "upload.json").read_text())
-        return Upload(id, card["name"], card["size"], Look(**card["look"]), folder / card["file"])
+        return _kept(folder)
 
     def remove(self, owner: str, id: str) -> None:
         """Delete one of this owner's."""
@@ -102,17 +100,45 @@ class Uploads:
                     shutil.rmtree(folder, ignore_errors=True)
                     folder.parent.rmdir()
 
-    def _receive(self, path: Path, name: str, blocks: Iterable[bytes]) -> int:
-        size = 0
-        with path.open("xb") as file:
-            for block in blocks:
-                size += len(block)
-                if size > self._limits.upload:
-                    raise PortrayalError(f"{name}: is larger than {megabytes(self._limits.upload)}")
-                if shutil.disk_usage(path.parent).free < self._limits.spare + len(block):
-                    raise NoRoom("the server's disk is full; try again later")
-                file.write(block)
-        return size
+
+class Incoming:
+    """A file on its way. folder: its own. name: what its user calls it."""
+
+    def __init__(self, folder: Path, name: str, limits: Limits) -> None:
+        self._folder, self._limits = folder, limits
+        self._name = PurePath(name.replace("\\", "/")).name[:200] or "file"
+        self._path = folder / f"file{telling_suffix(self._name)}"
+        self._size = 0
+
+    def __enter__(self) -> Self:
+        self._file = self._path.open("xb")
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._file.close()
+
+    def write(self, block: bytes) -> None:
+        """The next of it. PortrayalError where it is too large, NoRoom where the disk is full."""
+        self._size += len(block)
+        if self._size > self._limits.upload:
+            raise PortrayalError(f"{shown(self._name)}: is larger than {megabytes(self._limits.upload)}")
+        if shutil.disk_usage(self._folder).free < self._limits.spare + len(block):
+            raise NoRoom("the server's disk is full; try again later")
+        self._file.write(block)
+
+    def finish(self) -> Upload:
+        """That was all. PortrayalError where it is no media, too long or has too many pixels."""
+        self._file.close()
+        seen = look(self._folder, Path(self._path.name), shown(self._name))
+        check(seen, shown(self._name), self._limits)
+        card = {"name": self._name, "file": self._path.name, "size": self._size, "look": vars(seen)}
+        (self._folder / _CARD).write_text(json.dumps(card))
+        return _kept(self._folder)
+
+
+def _kept(folder: Path) -> Upload:
+    card = json.loads((folder / _CARD).read_text())
+    return Upload(folder.name, card["name"], card["size"], Look(**card["look"]), folder / card["file"])
 
 
 def bring(path: Path, folder: Path, place: str, name: str, limits: Limits) -> Path:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import cv2
 import numpy as np
 from numpy.typing import NDArray
@@ -9,8 +11,8 @@ from numpy.typing import NDArray
 from portrayal import body as b
 from portrayal.engines.puppet.actor import Actor
 from portrayal.engines.puppet.arap import Grid, Indices, Shape
-from portrayal.engines.puppet.body_parts import Arm, girth, take_apart
-from portrayal.engines.puppet.limbs import BELIEVED, NECK, Complex, Skeleton
+from portrayal.engines.puppet.body_parts import ARMS, Arm, girth, take_apart
+from portrayal.engines.puppet.limbs import BELIEVED, NECK, Complex, Posture, Skeleton
 from portrayal.engines.puppet.plate import lay_over
 from portrayal.engines.puppet.transfer import Target
 from portrayal.engines.puppet.warp import MeshWarp, sample
@@ -41,18 +43,18 @@ class Figure:
         parts = take_apart(rgb, face, body)
         self._plate = parts.plate
         wide = girth(self.skeleton, face)
-        self._torso = _Torso(parts.torso, self.skeleton, wide)
-        self._arms = [_ArmLayer(layer, arm, wide) for arm, layer in parts.arms]
+        covered = np.maximum.reduce([parts.torso[..., 3], *(layer[..., 3] for _, layer in parts.arms)]) > 0
+        self._torso = _Torso(parts.torso, covered, self.skeleton, wide)
+        self._arms = [_ArmLayer(layer, arm, wide, self._torso) for arm, layer in parts.arms]
 
-    def paint(self, target: Target, joints: Complex) -> Rgb:
-        """The picture with the person's head as `target` says, on a neck that stays, and their joints at
-        (22,) `joints`."""
+    def paint(self, target: Target, posture: Posture) -> Rgb:
+        """The picture with the person's head as `target` says, on the neck of their `posture`."""
         stays = HeadPose.about_pivot(target.pose.angles, target.pose.scale, self.face.pose.pivot)
         torso = self._actor.turned(self._torso.layer.picture, Target(stays, target.shape))
         picture = self._plate.copy()
-        self._torso.over(picture, torso, joints)
+        self._torso.over(picture, torso, posture.joints)
         for arm in self._arms:
-            arm.over(picture, joints)
+            arm.over(picture, posture)
         return picture
 
 
@@ -103,22 +105,32 @@ class _Layer:
 
 
 class _Torso:
-    """Torso, head and legs: follow neck, shoulders and hips, and stay at the picture's edges."""
+    """Torso, head and legs: follow neck, shoulders and hips, and stay at the picture's edges.
 
-    def __init__(self, picture: Rgb, skeleton: Skeleton, wide: float) -> None:
-        grid = Grid.over(picture[..., 3] > 0, max(4, round(TORSO_STEP * wide)))
+    covered: (H, W) where the mesh is: the arms, too, which are carried along as far as they do not move.
+    """
+
+    def __init__(self, picture: Rgb, covered: NDArray[np.bool_], skeleton: Skeleton, wide: float) -> None:
+        grid = Grid.over(covered, max(4, round(TORSO_STEP * wide)))
         self._rest = skeleton.places
         points = grid.points[:, 0] + 1j * grid.points[:, 1]
         self._owners, handles, weights = self._held(points, skeleton, wide, extent_of(picture))
         self._at = points[handles]
         self._shape = Shape(grid, handles, weights)
         self.layer = _Layer(picture, grid, [grid.triangles], np.zeros(len(points), np.float32))
-        self._placed = points
+        self._points = self._placed = points
 
     def over(self, under: Rgb, picture: Rgb, joints: Complex) -> None:
         """`picture`, made of this layer, over `under`, in place."""
         self._placed = self._shape.moved(self._targets(joints), self._placed)
         self.layer.over(under, picture, self._placed)
+
+    def hold(self, points: Complex) -> Callable[[], Complex]:
+        """What tells where the torso has carried some points of the picture."""
+        near = np.argsort(np.abs(points[:, None] - self._points), 1)[:, :4]
+        share = 1 / (np.abs(points[:, None] - self._points[near]) ** 2 + 1e-3)
+        share /= share.sum(1, keepdims=True)
+        return lambda: points + (share * (self._placed - self._points)[near]).sum(1)
 
     @staticmethod
     def _held(
@@ -158,26 +170,31 @@ class _Torso:
 
 
 class _ArmLayer:
-    """An arm, which follows its bones."""
+    """An arm, which follows its bones, or, as far as these do not move of their own, the torso."""
 
-    def __init__(self, picture: Rgb, arm: Arm, wide: float) -> None:
+    def __init__(self, picture: Rgb, arm: Arm, wide: float, torso: _Torso) -> None:
         self._arm, self._picture = arm, picture
         grid = Grid.over(picture[..., 3] > 0, max(3, round(ARM_STEP * wide)))
         points = grid.points[:, 0] + 1j * grid.points[:, 1]
         self._bone, self._along, self._aside = self._attached(points)
-        self._handles = np.flatnonzero(self._held(points))
+        self._torso = torso.hold(points)
+        cap = (self._bone == 0) & (self._along < -0.02)
+        self._handles = np.flatnonzero(self._held(points) | cap)
+        self._free = np.where(cap, 0.0, 1.0)
         self._shape = Shape(grid, self._handles)
         bones = self._bone[grid.triangles]
         elbow = (np.abs(points - arm.line[1]) < 1.2 * arm.girth[1])[grid.triangles].any(1)
         pieces = [grid.triangles[elbow | (bones == 0).any(1)], grid.triangles[elbow | (bones > 0).any(1)]]
         self._layer = _Layer(picture, grid, pieces, self._depth(points))
 
-    def over(self, under: Rgb, joints: Complex) -> None:
-        """The arm with its joints at (22,) `joints` over `under`, in place."""
-        line = joints[list(self._arm.joints)]
+    def over(self, under: Rgb, posture: Posture) -> None:
+        """The arm over `under`, in place."""
+        line = posture.joints[list(self._arm.joints)]
         hand = line[3] - line[2]
         line[3] = line[2] + abs(self._arm.line[3] - self._arm.line[2]) * hand / max(abs(hand), 1e-6)
-        start = line[self._bone] + self._carried(line)
+        carried = self._torso()
+        raised = posture.raised[0 if self._arm.joints == ARMS[0] else 1]
+        start = carried + raised * self._free * (line[self._bone] + self._carried(line) - carried)
         self._layer.over(under, self._picture, self._shape.moved(start[self._handles], start))
 
     def _carried(self, line: Complex) -> Complex:

@@ -38,6 +38,8 @@ _LONGEST = np.array([1.1, 1.12, 1.08, 1.08, 1.05, 1.08, 1.08, 1.05])
 _TURN = np.radians([24, 30, 150, 165, 165, 150, 165, 165])
 #: How far a hand turns at the wrist, radians.
 _WRIST = 0.9
+#: An arm whose bones turn by this much, radians, does so of its own.
+_OWN = 0.3
 #: How far chest and pelvis may move, in shoulder widths.
 _SWAY = {CHEST: 0.45, PELVIS: 0.2}
 #: Scores from which on a point begins to be believed, and is.
@@ -46,6 +48,15 @@ DOUBTED, BELIEVED = 0.3, 0.65
 _END_ON = 0.3
 #: Seconds in which what is not seen any more goes back to rest, and what is seen again leaves it.
 EASE = 0.3
+
+
+@dataclass(frozen=True)
+class Posture:
+    """Where a portrait's joints should be. joints: (22,) complex pixels; raised: (2,) how much the left and
+    the right arm do of their own, 0 to 1, and are not just carried by the torso."""
+
+    joints: Complex
+    raised: NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -114,8 +125,8 @@ class LimbTransfer:
         self._factor = np.ones(len(BONES), complex)
         self._sway = {CHEST: 0j, PELVIS: 0j}
 
-    def __call__(self, frame: MotionFrame, target: Target) -> Complex:
-        """(22,) where the portrait's joints should be, pixels; those that nothing moves are where they were.
+    def __call__(self, frame: MotionFrame, target: Target) -> Posture:
+        """Where the portrait's joints should be; those that nothing moves are where they were.
 
         target: of the face; what it says of the neck counts as far as the shoulders are not seen.
         """
@@ -123,7 +134,9 @@ class LimbTransfer:
         there = _skeleton(frame)
         self._look(there)
         own, placed = self._own.places, self._own.places.copy()
-        factors = np.exp(self._strength * self._seen * np.log(self._factor))
+        change = self._strength * self._seen * np.log(self._factor)
+        raised = np.clip(np.abs(change[[[2, 3], [5, 6]]]).max(1) / _OWN, 0, 1)
+        factors = np.exp(change)
         for forearm, hand in ((3, 4), (6, 7)):
             bent = np.angle(factors[hand] / factors[forearm])
             factors[hand] = factors[forearm] * np.exp(1j * _WRIST * np.tanh(bent / _WRIST))
@@ -139,7 +152,7 @@ class LimbTransfer:
             placed[_TO[bone]] = placed[_FROM[bone]] + turned[bone]
         for hip in (b.LEFT_HIP, b.RIGHT_HIP):
             placed[hip] += placed[PELVIS] - own[PELVIS]
-        return placed
+        return Posture(placed, raised)
 
     def _look(self, there: Skeleton | None) -> None:
         """Take in what is seen of a frame; what is not stays as it was last seen, and counts ever less."""

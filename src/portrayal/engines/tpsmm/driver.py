@@ -70,6 +70,7 @@ class Driver:
         self._frames = driving.frames_on(portrait)
         self._faces: list[Face | None] = []
         self._bodies: list[Array] = []
+        self._height = portrait.size[1]
         self._body = find_body(portrait.rgb) if options.on_body else None
         framed = self._framed()
         self.places = [Place(None, framed[0])] if framed else list(_places(portrait, options))
@@ -128,14 +129,15 @@ class Driver:
         if self._body is None:
             return None
         if self.acted:
-            return alike(self._body, [self._body])
+            return alike(self._body, [self._body], (self._height, self._height))
         tracker = BodyTracker()
         unseen = np.zeros((POINTS, 3), np.float32)
+        height = 0
         for rgb in islice(self._frames, self._ahead):
-            body = tracker(rgb)
+            body, height = tracker(rgb), len(rgb)
             self._bodies.append(unseen if body is None else body)
         tracker.close()
-        return alike(self._body, self._bodies)
+        return alike(self._body, self._bodies, (self._height, height))
 
     def _found(self) -> Square:
         """Where the driving's face is through its first seconds; its whole picture where there is none."""

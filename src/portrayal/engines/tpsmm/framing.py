@@ -28,11 +28,12 @@ class _Stance(NamedTuple):
     unit: float
 
 
-def alike(own: Array, driving: Sequence[Array]) -> tuple[Square, Square] | None:
+def alike(own: Array, driving: Sequence[Array], heights: tuple[int, int]) -> tuple[Square, Square] | None:
     """A square of the portrait and one of the driving, with the bodies of the same size in the same place.
 
-    own: (133, 3) points and scores of the portrait; driving: of some frames. Both show all that either shows
-    from the hips up, and legs as far as both show them. None where one shows no shoulders.
+    own: (133, 3) points and scores of the portrait; driving: of some frames; heights: of their pictures, in
+    pixels. Both show all that either shows from the hips up, and legs as far as both show them, but nothing
+    that is below one of the pictures. None where one shows no shoulders.
     """
     bodies = [body for body in driving if _has(body, b.LEFT_SHOULDER, b.RIGHT_SHOULDER)]
     if not bodies or not _has(own, b.LEFT_SHOULDER, b.RIGHT_SHOULDER):
@@ -43,8 +44,14 @@ def alike(own: Array, driving: Sequence[Array]) -> tuple[Square, Square] | None:
     shown = [*_UPPER, *legs, *_HANDS]
     points = [_shown(own, shown, here), *(_shown(body, shown, there) for body in bodies)]
     everything = np.concatenate(points)
+    end = min(
+        (height - stance.origin[1]) / stance.unit
+        for height, stance in zip(heights, (here, there), strict=True)
+    )
     low, high = everything.min(0), everything.max(0)
+    high[1] = max(min(high[1], end), 0)
     centre, side = (low + high) / 2, _ROOM * float((high - low).max())
+    centre[1] = min(centre[1], end - side / 2)
     return _square(here, centre, side), _square(there, centre, side)
 
 

@@ -38,6 +38,8 @@ NARROWEST = 2.8
 MAYBE, NEAR = (0.55, 1.3), 1.8
 #: A forearm shorter than this, in shoulder widths, points at the viewer.
 SHORTEST = 0.25
+#: What is within this many shoulder widths of a person may be theirs: hair.
+AROUND = 0.03
 #: All but hips, legs and feet.
 UPPER = [*range(11), *range(23, b.POINTS)]
 #: Side of the square that is segmented over the person's longer side.
@@ -80,7 +82,8 @@ def take_apart(rgb: Rgb, face: Face, body: NDArray[np.float32]) -> Parts:
     away = [arm_distance(arm, size) for arm in bare]
     matte = _matte(rgb, face, body, wide, away)
     matte *= _part_of(skeleton.places[CHEST], matte > 0.3)
-    plate = background_plate(rgb, _spread(matte, wide), np.ones(size, np.float32))
+    around = max(2, round(AROUND * wide))
+    plate = background_plate(rgb, _spread(matte, around), np.ones(size, np.float32))
     person, _ = foreground(rgb, matte, plate)
     arms = [
         replace(arm, share=_share(rgb, near, skeleton, matte, wide))
@@ -91,6 +94,8 @@ def take_apart(rgb: Rgb, face: Face, body: NDArray[np.float32]) -> Parts:
     for arm in arms:
         torso = _without(torso, arm, skeleton, wide)
     torso *= _part_of(skeleton.places[CHEST], torso[..., 3] > 60)[..., None]
+    elsewhere = np.maximum.reduce([np.zeros(size, np.float32), *(arm.share for arm in arms)])
+    torso = _with_surroundings(torso, rgb, _spread(elsewhere, around), around + max(3, max(size) // 100))
     return Parts(plate, torso, [(arm, _times(person, arm.share)) for arm in arms])
 
 
@@ -113,12 +118,20 @@ def _matte(
     return sharpened(rgb, matte, max(2, round(0.055 * wide)))
 
 
-def _spread(matte: Mask, wide: float) -> Mask:
+def _spread(matte: Mask, around: int) -> Mask:
     """The matte with a margin: of what is close to the person nothing is to stay in the background."""
-    around = 2 * max(1, round(0.05 * wide)) + 1
-    return np.asarray(
-        cv2.dilate(matte, cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (around,) * 2)), np.float32
-    )
+    kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * around + 1,) * 2)
+    return np.asarray(cv2.dilate(matte, kernel), np.float32)
+
+
+def _with_surroundings(torso: Rgb, rgb: Rgb, arms: Mask, width: int) -> Rgb:
+    """The torso and a soft band of the picture around it, but for the arms: stray hair comes along, and a
+    person at rest stands before the picture's own background."""
+    outside = (torso[..., 3] < 26).astype(np.uint8)
+    away = cv2.distanceTransform(outside, cv2.DIST_L2, 5)
+    share = np.clip(2 * (1 - away / width), 0, 1) * (1 - arms) * (1 - torso[..., 3] / np.float32(255))
+    band = np.dstack([rgb, np.full(rgb.shape[:2], 255, np.uint8)])
+    return np.asarray(np.clip(np.round(torso + share[..., None] * band), 0, 255), np.uint8)
 
 
 def _square(body: NDArray[np.float32], face: Face, size: tuple[int, int]) -> tuple[float, float, float]:

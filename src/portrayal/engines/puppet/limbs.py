@@ -35,7 +35,7 @@ _FROM, _TO = (np.array(ends) for ends in zip(*BONES, strict=True))
 #: For each bone, how much shorter and longer it may become, and how far it may turn, radians.
 _SHORTEST = np.array([0.8, 0.88, 0.62, 0.62, 0.8, 0.62, 0.62, 0.8])
 _LONGEST = np.array([1.1, 1.12, 1.08, 1.08, 1.05, 1.08, 1.08, 1.05])
-_TURN = np.radians([24, 30, 150, 165, 165, 150, 165, 165])
+_TURN = np.radians([24, 30, 190, 190, 190, 190, 190, 190])
 #: How far a hand turns at the wrist, radians.
 _WRIST = 0.9
 #: An arm whose bones turn by this much, radians, does so of its own.
@@ -166,7 +166,7 @@ class LimbTransfer:
         angle = np.angle(factor)
         angle += 2 * np.pi * np.round((self._angle - angle) / (2 * np.pi)) * (self._seen > 0.05)
         self._angle[fresh] = angle[fresh]
-        turn = _TURN * np.tanh(self._angle / _TURN)
+        turn = _eased(self._angle, _TURN)
         length = np.clip(np.abs(factor), _SHORTEST, _LONGEST)
         self._factor[fresh] = (length * np.exp(1j * turn))[fresh]
         self._seen += self._share * (seen - self._seen)
@@ -202,7 +202,7 @@ class LimbTransfer:
         limit = _SWAY[middle] * self._own.width
         moved = self._strength * self._trust[middle] * self._own.trust[middle] * self._sway[middle]
         far = abs(moved)
-        return moved * limit * np.tanh(far / limit) / far if far else moved
+        return moved * float(_eased(np.array(far), np.array(limit))) / far if far else moved
 
 
 def closest(frames: Iterable[MotionFrame], own: Skeleton) -> MotionFrame | None:
@@ -221,6 +221,13 @@ def _unlikeness(a: Skeleton, b: Skeleton) -> float:
 
 def _skeleton(frame: MotionFrame) -> Skeleton | None:
     return None if frame.body is None else Skeleton.of(frame.body, frame.translation, frame.tracked)
+
+
+def _eased(value: NDArray[np.float64], limit: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Values up to 0.7 of the limit as they are, larger ones eased in towards it."""
+    knee = 0.7 * limit
+    over = np.maximum(np.abs(value) - knee, 0) / (limit - knee)
+    return np.asarray(np.sign(value) * (np.minimum(np.abs(value), knee) + (limit - knee) * np.tanh(over)))
 
 
 def _direction(vectors: Complex) -> Complex:

@@ -16,14 +16,7 @@ import torch
 from portrayal import weights
 from portrayal.errors import PortrayalError
 from portrayal.media.files import shown
-from portrayal.neural.wan.loading import (
-    Part,
-    filled,
-    load_image_encoder,
-    load_text_encoder,
-    load_tokenizer,
-    load_vae,
-)
+from portrayal.neural.wan.loading import Part, filled
 from portrayal.neural.wan.naming import ANIMATE_2
 from portrayal.neural.wan.places import COMFY, ENCODERS, Place, find
 from portrayal.neural.wan.sizes import count, shape
@@ -122,14 +115,3 @@ def _heads(path: Path) -> int | None:
         return int(config["num_heads"])
     except (OSError, ValueError, KeyError, TypeError):
         return None
-
-
-__all__ = [
-    "Files",
-    "find_files",
-    "load_image_encoder",
-    "load_text_encoder",
-    "load_tokenizer",
-    "load_transformer",
-    "load_vae",
-]

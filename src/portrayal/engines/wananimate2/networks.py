@@ -14,6 +14,7 @@ from portrayal.engines.wananimate2.attention import set_attention
 from portrayal.engines.wananimate2.info import WanAnimate2Options
 from portrayal.engines.wananimate2.sampling import embedded
 from portrayal.neural.device import device_of
+from portrayal.neural.wan import loading
 
 #: Bytes beside the weights that a card should have free for all of it to lie there: the driving's keys and
 #: values of every layer at the default size, and room to compute.
@@ -73,11 +74,11 @@ def load_networks(options: WanAnimate2Options) -> Networks:
         transformer.to(device)
     return Networks(
         transformer,
-        checkpoint.load_vae(files.vae).to(device),
-        checkpoint.load_image_encoder(files.image_encoder, kind).to(device),
+        loading.load_vae(files.vae).to(device),
+        loading.load_image_encoder(files.image_encoder, kind).to(device),
         lambda: (
-            checkpoint.load_text_encoder(files.text_encoder),
-            checkpoint.load_tokenizer(files.tokenizer),
+            loading.load_text_encoder(files.text_encoder),
+            loading.load_tokenizer(files.tokenizer),
         ),
         device,
     )

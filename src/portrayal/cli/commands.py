@@ -14,6 +14,7 @@ COMMANDS = {
     "live": "Have a camera drive a portrait, in a window or as a camera for other programs.",
     "app": "Serve a page to do it on, and an HTTP API.",
     "track": "Measure the motion of a video (or make that of a voice) and save it for reuse.",
+    "pose": "Draw the skeleton that Wan-Animate sees in a video.",
     "evaluate": "Measure how well a result follows its driving.",
     "train": "Train a model on a folder of clips.",
     "download": "Fetch the weights of an engine.",

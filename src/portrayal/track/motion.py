@@ -204,13 +204,13 @@ def _weighted(window: list[_Placed], strength: float) -> MotionFrame:
     """
     centre = window[REACH].frame
     values = np.array([f.coefficients for f, _ in window], np.float32)
-    expression = _bilateral(values[..., None], NOISE_COEFFICIENT, strength)[:, 0]
+    expression = bilateral(values[..., None], NOISE_COEFFICIENT, strength)[:, 0]
     body = _steady_body([frame.body for frame, _ in window], strength)
     seen = [points for _, points in window if points is not None]
     if len(seen) < len(window):
         head = np.array([[*f.rotation, *f.translation, f.scale] for f, _ in window], np.float32)
         rotation, translation, scale = np.split(
-            _bilateral(head[..., None], NOISE_HEAD, strength)[:, 0], [3, 5]
+            bilateral(head[..., None], NOISE_HEAD, strength)[:, 0], [3, 5]
         )
         return replace(
             centre,
@@ -220,7 +220,7 @@ def _weighted(window: list[_Placed], strength: float) -> MotionFrame:
             coefficients=expression,
             body=body,
         )
-    face = Face(_bilateral(np.array(seen), NOISE_POINT * centre.scale, strength))
+    face = Face(bilateral(np.array(seen), NOISE_POINT * centre.scale, strength))
     return replace(_to_motion(face, _START, expression), tracked=centre.tracked, body=body)
 
 
@@ -229,7 +229,7 @@ def _steady_body(window: list[Array | None], strength: float) -> Array | None:
     bodies = bodily.stacked(window)
     if bodies is None or window[REACH] is None:
         return None
-    where = _bilateral(bodies[..., :2], NOISE_BODY, strength, bodies[..., 2])
+    where = bilateral(bodies[..., :2], NOISE_BODY, strength, bodies[..., 2])
     return np.column_stack([where, bodies[REACH, :, 2]]).astype(np.float32)
 
 
@@ -241,7 +241,7 @@ def _pose(frame: MotionFrame) -> HeadPose:
     return HeadPose.about_pivot(frame.rotation, frame.scale, np.array([*frame.translation, 0], np.float32))
 
 
-def _bilateral(values: Array, noise: Array | float, strength: float, trust: Array | float = 1.0) -> Array:
+def bilateral(values: Array, noise: Array | float, strength: float, trust: Array | float = 1.0) -> Array:
     """(T, N, C) values of N things over a window → (N, C) the smoothed middle. trust: (T, N) weights."""
     times = np.arange(len(values), dtype=np.float32)[:, None] - REACH
     closeness = np.exp(-0.5 * (times / (0.5 + 2.0 * strength)) ** 2)

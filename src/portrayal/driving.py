@@ -202,12 +202,15 @@ class Driving:
         return MotionStream(raw.fps, start)
 
     def frames_on(self, portrait: Portrait) -> Iterable[Rgb]:
-        """Pictures for engines that read pictures: its own, or the puppet acting it out on `portrait`."""
+        """Pictures for engines that read pictures: its own, or the puppet acting it out on `portrait`.
+
+        For this a face is looked for where none was; PortrayalError where there is none.
+        """
         if self.kind in ("video", "frames"):
             return self.frames
         from portrayal.engines import load_engine
 
-        return load_engine("puppet").animate(portrait, self)
+        return load_engine("puppet").animate(portrait.with_face(), self)
 
 
 def _rate(fps: Fraction | None) -> Fraction | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -81,6 +81,10 @@ class Portrait:
         if rgb.dtype != np.uint8 or rgb.ndim != 3 or rgb.shape[2] != 3:
             raise PortrayalError(f"a portrait is uint8 (H, W, 3), not {rgb.dtype} {rgb.shape}")
         return cls(rgb, _faces(rgb, face, "the picture"))
+
+    def with_face(self) -> Portrait:
+        """The same, its largest face looked for where none was; PortrayalError where there is none."""
+        return self if self.faces else replace(self, faces=_faces(self.rgb, "largest", self.name))
 
     @property
     def size(self) -> tuple[int, int]:

@@ -134,7 +134,9 @@ def test_a_job_has_so_much_time_memory_and_so_many_frames(
     task = Task("edit", files={"portrait": media / "hopper.png"}, options={"jaw-open": 1, "moving": True})
     assert ended(few, ANNA, few.submit(ANNA, task).id).message == "this makes 50 frames; the most are 20"
     few.close()
-    small = open_jobs(memory=60 << 20)  # no bound on address space where there may be CUDA: it is watched
+    small = open_jobs(
+        neural_memory=60 << 20
+    )  # no bound on address space where there may be CUDA: it is watched
     task = Task("edit", "liveportrait", {"portrait": media / "hopper.png"}, options={"smile": 1})
     said = ended(small, ANNA, small.submit(ANNA, task).id).message
     assert said == "it took more than 0.0586 GB of memory and was stopped; try a smaller size"

@@ -20,11 +20,12 @@ from portrayal.media.atomic import temporary_name
 
 @dataclass
 class _Running:
-    """A process, and when it was begun (monotonic clock, seconds)."""
+    """A process, when it was begun (monotonic clock, seconds), and bytes of memory that it may take."""
 
     work: Work
     process: subprocess.Popen[bytes]
     since: float
+    memory: int
 
 
 class LocalWorker:
@@ -45,13 +46,14 @@ class LocalWorker:
         (work.folder / "out").mkdir()
         wanted = {"task": work.task.to_json(), "limits": vars(work.limits)}
         write_json(work.folder / "work.json", wanted)
+        memory = work.limits.memory_of(work.task.engine)
         with (work.folder / "log.txt").open("wb") as log:
             process = subprocess.Popen(
                 module_command("portrayal.app.jobs.process"),
                 cwd=work.folder, env=environment(), stdin=subprocess.PIPE, stdout=log, stderr=log,
                 start_new_session=True,
             )  # fmt: skip
-        self._running[work.id] = _Running(work, process, time.monotonic())
+        self._running[work.id] = _Running(work, process, time.monotonic(), memory)
 
     def poll(self, id: str) -> Report:
         running = self._running.get(id)
@@ -123,9 +125,9 @@ def _broken_limit(running: _Running) -> str | None:
     limits = running.work.limits
     if time.monotonic() - running.since > limits.seconds:
         return f"it took longer than {limits.seconds / 60:.3g} minutes and was stopped"
-    if _resident(running.process.pid) > limits.memory:
+    if _resident(running.process.pid) > running.memory:
         return (
-            f"it took more than {limits.memory / 2**30:.3g} GB of memory and was stopped; try a smaller size"
+            f"it took more than {running.memory / 2**30:.3g} GB of memory and was stopped; try a smaller size"
         )
     return None
 

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from portrayal.app.bounds import bound
 from portrayal.app.jobs.local import write_json
 from portrayal.app.jobs.task import Task
-from portrayal.app.limits import Limits
+from portrayal.app.limits import Limits, has_networks
 from portrayal.errors import PortrayalError
 
 Rgb = NDArray[np.uint8]
@@ -69,7 +69,7 @@ def main() -> None:
     wanted = json.loads((folder / "work.json").read_text())
     task, limits = Task.from_json(wanted["task"]), Limits(**wanted["limits"])
     bound(
-        _address_space(task, limits),
+        memory=None if has_networks(task.engine) else limits.memory,
         cpu=int(limits.seconds * (os.cpu_count() or 1)) + 1,
         file_size=limits.disk,
     )
@@ -93,20 +93,15 @@ def _outcome(run: Callable[[], dict[str, str]], task: Task, limits: Limits) -> d
         message = str(error)
     except MemoryError:
         traceback.print_exc()
-        message = f"it needs more than {limits.memory / 2**30:.3g} GB of memory; try a smaller size"
+        message = (
+            f"it needs more than {limits.memory_of(task.engine) / 2**30:.3g} GB of memory; try a smaller size"
+        )
     except Exception as error:
         traceback.print_exc()
         message = f"unexpected {type(error).__name__}; the server's log of this job has more"
     for role, path in task.files.items():
         message = message.replace(str(path), task.names.get(role, role))
     return {"state": "failed", "message": " ".join(message.split())}
-
-
-def _address_space(task: Task, limits: Limits) -> int | None:
-    """Bytes of address space, where that means memory: CUDA reserves far more than it takes."""
-    from portrayal.engines import engine_info
-
-    return None if "torch" in engine_info(task.engine).modules else limits.memory
 
 
 def _leave_with_server() -> None:

@@ -15,7 +15,8 @@ from pydantic import AfterValidator, Field
 from app_support import ANNA, BEN, CLEO, DORA, Told, ended, until
 from portrayal.app.errors import NoRoom, NotHere
 from portrayal.app.jobs import Jobs, Limits, Report, Task
-from portrayal.app.jobs.check import engine_fields, file_options
+from portrayal.app.jobs.check import check_engine_options, engine_fields, file_options
+from portrayal.app.views import schema
 from portrayal.engines import engine_options, list_engines
 from portrayal.engines.options import EngineOptions
 from portrayal.errors import PortrayalError, UsageError
@@ -276,11 +277,19 @@ def test_words_are_for_strangers_where_a_rule_holds_for_them(
         side: Annotated[str, AfterValidator(str.strip)] | None = Field(None, description="Left or right")
         mode: Literal["a", "b"] | None = Field(None, description="Which")
         number: int | None = Field(None, description="How many")
+        fast: Literal["auto"] | str | None = Field(None, description="A path, or 'auto'")
         mask: str | None = Field(None, description="Is uploaded", json_schema_extra={"format": "file-path"})
 
     monkeypatch.setattr("portrayal.app.jobs.check.engine_options", lambda name: Options)
     own = engine_fields("any").keys() - EngineOptions.model_fields.keys()
-    assert own == {"prompt", "colour", "side", "mode", "number"}
+    assert own == {"prompt", "colour", "side", "mode", "number", "fast"}
+    check_engine_options("any", {"fast": "auto"})
+    check_engine_options("any", {"fast": None})
+    with pytest.raises(UsageError, match="fast: should be 'auto' here"):
+        check_engine_options("any", {"fast": "/etc/passwd"})
+    assert schema("any", engine_fields("any"))["properties"]["fast"]["anyOf"][0] == {
+        "const": "auto", "type": "string",
+    }  # fmt: skip
     assert file_options("any").keys() == {"mask"}
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from copy import copy
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args, get_origin
@@ -63,9 +64,10 @@ def engine_fields(engine: str) -> dict[str, FieldInfo]:
     Words of any content are no such option, because they may name a path or a device of the server: those
     that are (prompts, regions) have a validator, a pattern or a longest length. A path that is marked
     `json_schema_extra={"format": "file-path"}` is offered as a file to upload, see :func:`file_options`.
+    Of a type such as `Literal["auto"] | str` the named values are offered.
     """
-    fields = engine_options(engine).model_fields
-    return {name: field for name, field in fields.items() if not _is_path(field)}
+    fields = {name: _offered(field) for name, field in engine_options(engine).model_fields.items()}
+    return {name: field for name, field in fields.items() if field is not None}
 
 
 def file_options(engine: str) -> dict[str, FieldInfo]:
@@ -99,9 +101,12 @@ def checked(task: Task) -> Task:
 def check_engine_options(engine: str, given: dict[str, Any]) -> None:
     """UsageError in one line where a stranger may not set one of these, or not so."""
     offered = engine_fields(engine)
-    for name in given:
+    for name, value in given.items():
         if name not in offered:
             raise UsageError(f"{name}: no such option of {engine} here; there are {', '.join(offered)}")
+        named = _named(engine_options(engine).model_fields[name])
+        if named is not None and value is not None and value not in named:
+            raise UsageError(f"{name}: should be {' or '.join(map(repr, named))} here")
     try:
         engine_options(engine)(**given)
     except ValidationError as error:
@@ -154,6 +159,23 @@ def _number(name: str, value: object) -> float:
     if isinstance(value, bool) or not isinstance(value, (int, float)) or not abs(value) < 1e4:
         raise UsageError(f"{name}: {value!r} is no number that a slider can have")
     return float(value)
+
+
+def _offered(field: FieldInfo) -> FieldInfo | None:
+    """An option as strangers may set it; None where they may not."""
+    named = _named(field)
+    if named is None:
+        return None if _is_path(field) else field
+    narrowed = copy(field)
+    narrowed.annotation = Literal[named] | None  # type: ignore[assignment]
+    return narrowed
+
+
+def _named(field: FieldInfo) -> tuple[Any, ...] | None:
+    """The values that a type names beside any words; None where it takes no such words, or names none."""
+    kinds = get_args(field.annotation)
+    named = tuple(value for kind in kinds if get_origin(kind) is Literal for value in get_args(kind))
+    return named if named and _is_path(field) and not _marked_file(field) else None
 
 
 def _is_path(field: FieldInfo) -> bool:

@@ -39,8 +39,12 @@ class WanAnimateOptions(EngineOptions):
         description="Move the portrait before its own background, or put it in the place of the driving's "
         "person",
     )
-    prompt: str = Field(PROMPT, description="What is to be seen; the model was trained with its default")
-    negative_prompt: str = Field(AGAINST, description="What is not to be seen; used with --guidance above 1")
+    prompt: str = Field(
+        PROMPT, max_length=2000, description="What is to be seen; the model was trained with its default"
+    )
+    negative_prompt: str = Field(
+        AGAINST, max_length=2000, description="What is not to be seen; used with --guidance above 1"
+    )
     pixels: int = Field(
         832 * 480, ge=32 * 32, le=1920 * 1088, description="Of a frame, about: 399360 is 480p, 921600 720p"
     )
@@ -58,10 +62,10 @@ class WanAnimateOptions(EngineOptions):
     retarget: bool = Field(
         True, description="The portrait's own limb lengths, not the driving's (when it is animated)"
     )
-    fast: str | None = Field(
+    fast: Literal["auto"] | str | None = Field(
         None, description="A LoRA that needs few steps: its file, or 'auto' for the one downloaded"
     )
-    relight: str | None = Field(
+    relight: Literal["auto"] | str | None = Field(
         None, description="The LoRA that fits the light of a replaced person: its file, or 'auto'"
     )
     lora: str | None = Field(None, description="Another LoRA's file")

@@ -86,6 +86,16 @@ def downloaded(page: Page, link: Any, folder: Path) -> Path:
     return path
 
 
+def unfold(page: Page, name: str, inside: Any) -> None:
+    """Open a part of the page; where Gradio drew it anew just after the click, again."""
+    for _ in range(20):
+        page.get_by_role("button", name=name).click()
+        page.wait_for_timeout(500)
+        if inside.is_visible():
+            return
+    raise AssertionError(f"{name} does not open")
+
+
 def set_slider(page: Page, name: str, value: float) -> None:
     field = page.locator(f"#slider-{name} input[type=number]")
     before = page.locator("#edit-stage .after").get_attribute("src")
@@ -157,14 +167,10 @@ def test_a_file_that_is_none_is_said_and_the_page_goes_on(page: Page, media: Pat
 
 def test_options_come_from_the_engines_model(page: Page) -> None:
     page.get_by_role("button", name="Quality and speed").wait_for()
-    engine = page.get_by_label("Engine").first
-    engine.click()
-    page.get_by_role("option", name="bars").click()
-    page.get_by_role("button", name="More").click()
-    page.get_by_text("How high the bar is, in pixels").wait_for()
+    page.get_by_role("radio", name="bars").check()
+    unfold(page, "More", page.get_by_text("How high the bar is, in pixels"))
     assert page.get_by_label("red").is_checked()
-    engine.click()
-    page.get_by_role("option", name="liveportrait").click()
+    page.get_by_role("radio", name="liveportrait").check()
     page.get_by_role("button", name="What moves").wait_for()
     page.get_by_role("button", name="Get the weights (522 MB, licence MIT)").wait_for()
 

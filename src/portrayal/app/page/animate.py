@@ -46,7 +46,7 @@ class AnimateTab:
                 self._portrait()
                 self._driving()
                 self._engine()
-                self._options()
+                self._options(page)
             with gr.Column(scale=6, min_width=320, elem_classes="stay"):
                 self._result()
         page.load(self._resume, None, self._shown)
@@ -106,11 +106,11 @@ class AnimateTab:
 
     def _engine(self) -> None:
         gr.HTML('<h2 class="section-title"><b>3</b>Engine</h2>')
-        self._name = gr.Dropdown(engines.choices(), value="puppet", label="Engine", elem_id="engine")
+        self._name = gr.Radio(engines.choices(), value="puppet", label="Engine", elem_id="engine")
         card = gr.HTML(engines.card("puppet"))
         fetch = gr.Button(visible=False, size="sm", elem_id="fetch")
         progress = gr.HTML(visible=False)
-        self._name.change(lambda name: (engines.card(name), _fetch_button(name)), self._name, [card, fetch])
+        self._name.input(lambda name: (engines.card(name), _fetch_button(name)), self._name, [card, fetch])
         fetch.click(self._fetch, self._name, [card, fetch, progress], concurrency_limit=None)
 
     def _fetch(self, name: str, request: gr.Request) -> Iterator[tuple[Any, ...]]:
@@ -130,12 +130,12 @@ class AnimateTab:
             return
         yield engines.card(name), _fetch_button(name), gr.HTML(stage.progress(job), visible=True)
 
-    def _options(self) -> None:
+    def _options(self, page: gr.Blocks) -> None:
         """The options of the request and of the engine, made anew for every engine, and the button that
         takes them."""
         gr.HTML('<h2 class="section-title"><b>4</b>Options <small>all have sensible values</small></h2>')
 
-        @gr.render(inputs=[self._name])
+        @gr.render(inputs=[self._name], triggers=[page.load, self._name.input])
         def options(name: str) -> None:
             fields = request_fields("animate") | engine_fields(name)
             made: dict[str, gr.components.Component] = {}

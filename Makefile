@@ -16,7 +16,7 @@ demo: $(INSTALLED)
 	$(BIN)/portrayal demo --output out/grace_hopper.mp4 --sheet out/grace_hopper.jpg --overwrite
 
 test: $(INSTALLED)
-	$(BIN)/python -m pytest -q
+	$(BIN)/python -m pytest -q -n auto --maxprocesses 4 --dist loadfile
 
 lint: $(INSTALLED)
 	$(BIN)/ruff check .

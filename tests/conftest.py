@@ -23,6 +23,8 @@ from portrayal.media.write import write_video
 
 # Threads that wait for work should not take the processor from those that have some.
 os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+if "PYTEST_XDIST_WORKER" in os.environ:  # of the processes that run tests side by side, each has one core
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
 Rgb = np.ndarray
 RATE = 16000
 

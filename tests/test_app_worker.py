@@ -23,6 +23,7 @@ from portrayal.app.uploads import Upload, Uploads
 from portrayal.errors import PortrayalError
 from portrayal.media.image import read_image
 from portrayal.media.video import VideoReader
+from portrayal.motion import Motion
 
 #: A script that takes longer than any test.
 LONG = "fps: 25\nkeys:\n  - {at: 0, pitch: 0}\n  - {at: 290, pitch: 10}\n"
@@ -163,13 +164,16 @@ def bomb_png(path: Path) -> None:
 
 
 def bomb_npz(path: Path) -> None:
-    """A motion whose first array says that it has 100 thousand million numbers."""
+    """A motion one of whose arrays says that it has 100 thousand million numbers."""
+    Motion.from_sliders({"pitch": 5}).save(path)
+    with zipfile.ZipFile(path) as archive:
+        arrays = {name: archive.read(name) for name in archive.namelist()}
     head = io.BytesIO()
-    shape = {"descr": "<f4", "fortran_order": False, "shape": (100_000_000_000,)}
+    shape = {"descr": "<f4", "fortran_order": False, "shape": (100_000_000_000, 52)}
     np.lib.format.write_array_header_1_0(head, shape)
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
-        for name in ("coefficients", "rotation", "fps", "n_frames", "motion"):
-            archive.writestr(f"{name}.npy", head.getvalue() + bytes(1000))
+        for name, data in (arrays | {"coefficients.npy": head.getvalue() + bytes(1000)}).items():
+            archive.writestr(name, data)
 
 
 def bomb_yaml(path: Path) -> None:

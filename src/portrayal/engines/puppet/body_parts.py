@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from functools import cached_property
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from portrayal import body as b
+from portrayal.engines.puppet.coarse import coarseness, enlarged, reduced
 from portrayal.engines.puppet.limbs import CHEST, LEFT_KNUCKLE, RIGHT_KNUCKLE, Complex, Skeleton
 from portrayal.engines.puppet.plate import background_plate, foreground, push_pull
-from portrayal.engines.puppet.windows import extent_of
+from portrayal.engines.puppet.windows import extent_of, tiles, whole
 from portrayal.track.face import Face
 from portrayal.track.matte import body_matte, grab_cut, sharpened
 from portrayal.track.topology import OVAL
@@ -48,15 +50,19 @@ MARGIN = 1.4
 
 @dataclass(frozen=True)
 class Arm:
-    """A free arm. joints: which; line: (4,) where its bones run, complex pixels, hand included; girth: (4,)
-    half widths in pixels; fingers: (5, 5, 2) pixels from the wrist to each tip, where they are seen; share:
-    (H, W) how much of each pixel it takes along, 0 to 1."""
+    """An arm. joints: which; line: (4,) where its bones run, complex pixels, hand included; girth: (4,)
+    half widths in pixels; fingers: (5, 5, 2) pixels from the wrist to each tip, where they are seen."""
 
     joints: tuple[int, int, int, int]
     line: Complex
     girth: NDArray[np.float64]
     fingers: NDArray[np.float32] | None
-    share: Mask
+
+    def enlarged(self, step: int) -> Arm:
+        """The same in a picture of `step` times the size."""
+        shift = (step - 1) / 2
+        fingers = None if self.fingers is None else self.fingers * np.float32(step) + np.float32(shift)
+        return Arm(self.joints, self.line * step + shift * (1 + 1j), self.girth * step, fingers)
 
 
 @dataclass(frozen=True)
@@ -74,38 +80,62 @@ def girth(skeleton: Skeleton, face: Face) -> float:
 
 
 def take_apart(rgb: Rgb, face: Face, body: NDArray[np.float32]) -> Parts:
-    """rgb: (H, W, 3); body: (133, 3) pixels and scores."""
-    size = extent_of(rgb)
-    skeleton = Skeleton.of(body, face.pose.pivot)
-    wide = girth(skeleton, face)
-    bare = [_bones(joints, skeleton, body, wide) for joints in ARMS if _is_seen(skeleton, joints, size)]
+    """rgb: (H, W, 3); body: (133, 3) pixels and scores. What is smooth is made at a part of the size."""
+    step = coarseness(rgb.shape)
+    small, person = reduced(rgb, step), _Person(face, body).reduced(step)
+    size, chest, wide = extent_of(small), person.skeleton.places[CHEST], person.wide
+    bare = _arms(person, size)
     away = [arm_distance(arm, size) for arm in bare]
-    matte = _matte(rgb, face, body, wide, away)
-    matte *= _part_of(skeleton.places[CHEST], matte > 0.3)
+    matte = _matte(small, person, away)
+    matte *= _part_of(chest, matte > 0.3)
     around = max(2, round(AROUND * wide))
-    plate = background_plate(rgb, _spread(matte, around), np.ones(size, np.float32))
-    person, _ = foreground(rgb, matte, plate)
-    arms = [
-        replace(arm, share=_share(rgb, near, skeleton, matte, wide))
+    plate = background_plate(rgb, _spread(matte, around), np.ones(size, np.float32), step)
+    torso, _ = foreground(rgb, matte, plate, step)
+    cut = [
+        (arm, _share(small, near, person, matte))
         for arm, near in zip(bare, away, strict=True)
-        if _is_free(arm, bare, face, wide)
+        if _is_free(arm, bare, person.face, wide)
     ]
-    torso = person
-    for arm in arms:
-        torso = _without(torso, arm, skeleton, wide)
-    torso *= _part_of(skeleton.places[CHEST], torso[..., 3] > 60)[..., None]
-    elsewhere = np.maximum.reduce([np.zeros(size, np.float32), *(arm.share for arm in arms)])
-    torso = _with_surroundings(torso, rgb, _spread(elsewhere, around), around + max(3, max(size) // 100))
-    return Parts(plate, torso, [(arm, _times(person, arm.share)) for arm in arms])
+    arms = [(arm.enlarged(step), _times(torso, share, step)) for arm, share in cut]
+    for arm, share in cut:
+        _lay(torso, *_filled(reduced(torso, step), arm, share, person), step)
+    torso = _times(torso, _part_of(chest, reduced(torso, step)[..., 3] > 60).astype(np.float32), step)
+    elsewhere = _spread(np.maximum.reduce([np.zeros(size, np.float32), *(share for _, share in cut)]), around)
+    _surround(torso, rgb, elsewhere, around + max(3, max(size) // 100), step)
+    return Parts(plate, torso, arms)
 
 
-def _matte(
-    rgb: Rgb, face: Face, body: NDArray[np.float32], wide: float, arms: list[NDArray[np.float32]]
-) -> Mask:
+@dataclass(frozen=True)
+class _Person:
+    """Somebody in a picture. body: (133, 3) pixels and scores."""
+
+    face: Face
+    body: NDArray[np.float32]
+
+    @cached_property
+    def skeleton(self) -> Skeleton:
+        return Skeleton.of(self.body, self.face.pose.pivot)
+
+    @property
+    def wide(self) -> float:
+        return girth(self.skeleton, self.face)
+
+    def reduced(self, step: int) -> _Person:
+        """The same in a picture of a `step`th of the size."""
+        middle = np.float32(0.5)
+        landmarks = np.column_stack(
+            [(self.face.landmarks[:, :2] + middle) / step - middle, self.face.landmarks[:, 2] / step]
+        )
+        places = (self.body[:, :2] + middle) / step - middle
+        body = np.column_stack([places, self.body[:, 2]]).astype(np.float32)
+        return _Person(Face(landmarks.astype(np.float32)), body)
+
+
+def _matte(rgb: Rgb, person: _Person, arms: list[NDArray[np.float32]]) -> Mask:
     """(H, W) who is the person: seen as a whole and, closer, without the legs; where the bones of the arms
     are; then drawn to the colours."""
-    size = extent_of(rgb)
-    place = np.eye(3)[:2]
+    size, place = extent_of(rgb), np.eye(3)[:2]
+    face, body, wide = person.face, person.body, person.wide
     squares = (_square(body, face, size), _square(body[UPPER], face, size))
     far, near = (body_matte(rgb, square, place, size) for square in squares)
     x, y, side = squares[1]
@@ -124,14 +154,17 @@ def _spread(matte: Mask, around: int) -> Mask:
     return np.asarray(cv2.dilate(matte, kernel), np.float32)
 
 
-def _with_surroundings(torso: Rgb, rgb: Rgb, arms: Mask, width: int) -> Rgb:
-    """The torso and a soft band of the picture around it, but for the arms: stray hair comes along, and a
-    person at rest stands before the picture's own background."""
-    outside = (torso[..., 3] < 26).astype(np.uint8)
+def _surround(torso: Rgb, rgb: Rgb, arms: Mask, width: int, step: int) -> None:
+    """Lay a soft band of the picture around the torso, but for the arms, in place: stray hair comes along,
+    and a person at rest stands before the picture's own background."""
+    outside = (reduced(torso, step)[..., 3] < 26).astype(np.uint8)
     away = cv2.distanceTransform(outside, cv2.DIST_L2, 5)
-    share = np.clip(2 * (1 - away / width), 0, 1) * (1 - arms) * (1 - torso[..., 3] / np.float32(255))
-    band = np.dstack([rgb, np.full(rgb.shape[:2], 255, np.uint8)])
-    return np.asarray(np.clip(np.round(torso + share[..., None] * band), 0, 255), np.uint8)
+    share = (np.clip(2 * (1 - away / width), 0, 1) * (1 - arms)).astype(np.float32)
+    for tile in tiles(whole(extent_of(torso))):
+        own = torso[tile]
+        wanted = enlarged(share, step, tile) * (1 - own[..., 3] / np.float32(255))
+        band = np.dstack([rgb[tile], np.full(own.shape[:2], 255, np.uint8)])
+        own[:] = np.clip(np.round(own + wanted[..., None] * band), 0, 255)
 
 
 def _square(body: NDArray[np.float32], face: Face, size: tuple[int, int]) -> tuple[float, float, float]:
@@ -151,10 +184,14 @@ def _is_seen(skeleton: Skeleton, joints: tuple[int, ...], size: tuple[int, int])
     return bool(inside.all() and (skeleton.trust[list(joints[:3])] > 0.5).all())
 
 
-def _bones(
-    joints: tuple[int, int, int, int], skeleton: Skeleton, body: NDArray[np.float32], wide: float
-) -> Arm:
-    """An arm that takes no pixel yet."""
+def _arms(person: _Person, size: tuple[int, int]) -> list[Arm]:
+    """The arms that are seen in a picture of `size` (height, width)."""
+    skeleton = person.skeleton
+    return [_bones(joints, person) for joints in ARMS if _is_seen(skeleton, joints, size)]
+
+
+def _bones(joints: tuple[int, int, int, int], person: _Person) -> Arm:
+    skeleton, body, wide = person.skeleton, person.body, person.wide
     root = b.LEFT_HAND if joints[3] == LEFT_KNUCKLE else b.RIGHT_HAND
     hand = body[root : root + 21]
     line, fingers = skeleton.places[list(joints)], None
@@ -164,7 +201,7 @@ def _bones(
     else:
         forearm = line[2] - line[1]
         line[3] = line[2] + HAND_LENGTH * wide * forearm / max(abs(forearm), 1e-6)
-    return Arm(joints, line, GIRTH * wide, fingers, np.zeros((0, 0), np.float32))
+    return Arm(joints, line, GIRTH * wide, fingers)
 
 
 def _is_free(arm: Arm, arms: list[Arm], face: Face, wide: float) -> bool:
@@ -184,8 +221,9 @@ def _is_free(arm: Arm, arms: list[Arm], face: Face, wide: float) -> bool:
     return to_face < -0.3 * face.pose.scale and to_other > 0.22 * wide
 
 
-def _share(rgb: Rgb, away: Mask, skeleton: Skeleton, matte: Mask, wide: float) -> Mask:
+def _share(rgb: Rgb, away: Mask, person: _Person, matte: Mask) -> Mask:
     """(H, W) how much of each pixel belongs to the arm whose bones are `away` half widths."""
+    skeleton, wide = person.skeleton, person.wide
     share = _coloured(rgb, away, matte, wide)
     # What is left over and no part of the torso is the arm's: the folds of a sleeve.
     rest = ((matte > 0.5) & (share < 0.5)).astype(np.uint8)
@@ -237,30 +275,43 @@ def arm_distance(arm: Arm, size: tuple[int, ...]) -> Mask:
     return nearest.astype(np.float32)
 
 
-def _times(layer: Rgb, share: Mask) -> Rgb:
-    return np.asarray(np.round(layer * share[..., None]), np.uint8)
+def _times(layer: Rgb, share: Mask, step: int) -> Rgb:
+    result = np.empty_like(layer)
+    for tile in tiles(whole(extent_of(layer))):
+        result[tile] = np.round(layer[tile] * enlarged(share, step, tile)[..., None])
+    return result
 
 
-def _without(torso: Rgb, arm: Arm, skeleton: Skeleton, wide: float) -> Rgb:
-    """The torso without an arm: where that covered it, filled from around."""
-    size = torso.shape[:2]
+def _lay(torso: Rgb, fill: NDArray[np.float32], share: Mask, step: int) -> None:
+    """Take a share of a `fill` in the place of the torso, in place."""
+    for tile in tiles(whole(extent_of(torso))):
+        wanted = enlarged(share, step, tile)[..., None]
+        if wanted.any():
+            own = torso[tile]
+            own[:] = np.clip(np.round(own + wanted * (enlarged(fill, step, tile) - own)), 0, 255)
+
+
+def _filled(torso: Rgb, arm: Arm, arms: Mask, person: _Person) -> tuple[NDArray[np.float32], Mask]:
+    """(H, W, 4) what is seen of the torso without an arm, filled from around, and where that takes its place.
+
+    arms: (H, W) how much of each pixel is the arm's.
+    """
+    size = extent_of(torso)
     y, x = np.mgrid[: size[0], : size[1]]
     at_shoulder = np.abs(x + 1j * y - arm.line[0]) < 0.9 * arm.girth[0]
-    hole = (arm.share > 0.02) & ~at_shoulder
-    hole = cv2.dilate(hole.astype(np.uint8), np.ones((3, 3), np.uint8)) > 0
-    known = (~hole & (torso[..., 3] > 250)).astype(np.float32)
-    colour = push_pull(torso[..., :3].astype(np.float32), known)
+    hole = cv2.dilate(((arms > 0.02) & ~at_shoulder).astype(np.uint8), np.ones((3, 3), np.uint8)) > 0
+    solid = torso[..., 3] > 250
+    colour = push_pull(torso[..., :3].astype(np.float32), (~hole & solid).astype(np.float32))
     behind = push_pull(np.repeat(torso[..., 3:], 2, 2).astype(np.float32) / 255, (~hole).astype(np.float32))
-    alpha = np.maximum(_hull(skeleton, wide, size), np.clip((behind[..., 0] - 0.7) / 0.1, 0, 1))
-    fill = np.dstack([colour * alpha[..., None], 255 * alpha])
-    soft = cv2.GaussianBlur(hole.astype(np.float32), (0, 0), 1.0)[..., None] * hole[..., None]
-    kept = (arm.share < 0.5)[..., None] & (torso[..., 3:] > 250) & hole[..., None]
-    share = np.where(kept, np.clip(arm.share[..., None] * 2, 0, 1), np.maximum(soft, hole[..., None]))
-    return np.asarray(np.round(torso + share * (fill - torso)), np.uint8)
+    alpha = np.maximum(_hull(person, size), np.clip((behind[..., 0] - 0.7) / 0.1, 0, 1))
+    fill = np.dstack([colour * alpha[..., None], 255 * alpha]).astype(np.float32)
+    kept = (arms < 0.5) & solid & hole
+    return fill, np.where(kept, np.clip(arms * 2, 0, 1), hole).astype(np.float32)
 
 
-def _hull(skeleton: Skeleton, wide: float, size: tuple[int, ...]) -> Mask:
+def _hull(person: _Person, size: tuple[int, ...]) -> Mask:
     """(H, W) where a torso surely is: between shoulders and hips, without what the arms take."""
+    skeleton, wide = person.skeleton, person.wide
     left, right = skeleton.places[b.LEFT_SHOULDER], skeleton.places[b.RIGHT_SHOULDER]
     across = (left - right) / max(abs(left - right), 1e-6)
     inner = 0.6 * GIRTH[0] * wide * across

@@ -248,6 +248,34 @@ def test_the_command_says_what_is_missing(
         assert said in ran.err and not ran.out
 
 
+def test_the_window_shows_it_and_takes_keys(
+    media: Path, command: Callable[..., Ran], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    pictures: list[Rgb] = []
+    keys = iter([*[""] * 2, "c", "r", *[""] * 5, " ", " ", "r", "\x1b"])
+    monkeypatch.setenv("DISPLAY", ":0")
+    for name in ("namedWindow", "resizeWindow", "destroyAllWindows"):
+        monkeypatch.setattr(cv2, name, lambda *_: None)
+    monkeypatch.setattr(cv2, "imshow", lambda title, bgr: pictures.append(bgr))
+    monkeypatch.setattr(cv2, "getWindowProperty", lambda *_: 1.0)
+    monkeypatch.setattr(cv2, "waitKey", lambda _: ord(next(keys) or chr(255)))
+    clip = media / "talk.mp4"
+    ran = command("live", media / "hopper.png", "--camera", clip, "--size", 256)
+    assert (ran.status, ran.out, ran.err) == (0, "hopper-live.mp4\n", "")
+    assert len(pictures) >= 5 and pictures[0].shape[:2] == (256, 252)
+    assert (tmp_path / "hopper-live.mp4").is_file()
+    monkeypatch.setattr(cv2, "namedWindow", raising(cv2.error("no windows")))
+    ran = command("live", media / "hopper.png", "--camera", clip)
+    assert ran.status == 1 and "came without windows" in ran.err
+
+
+def raising(error: Exception) -> Callable[..., None]:
+    def fail(*_: object) -> None:
+        raise error
+
+    return fail
+
+
 def test_a_virtual_camera_gets_the_pictures(
     media: Path, command: Callable[..., Ran], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -11,12 +11,17 @@ import typer
 
 from portrayal.cli import options as o
 from portrayal.cli.flags import DEFAULT_ENGINE, engine_flags, given, with_flags
-from portrayal.cli.result import say_path
+from portrayal.cli.result import say_path, stem
 from portrayal.errors import UsageError
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
     from portrayal.live.outputs import VirtualCamera, Window
     from portrayal.live.session import Live, Shown
+
+    Rgb = NDArray[np.uint8]
 
 #: The longest side of a portrait unless told: what two cores draw 25 times a second and more.
 _SIZE = 512
@@ -83,9 +88,10 @@ def live(
         for output in (screen, twin):
             if output is not None:
                 stack.callback(output.close)
-        stage = _Stage(screen, twin, record, overwrite)
+        default = f"{stem(portrait)}-live.mp4"
+        stage = _Stage(screen, twin, record or default, overwrite)
         session = stack.enter_context(Live(actor, person, stage.show, driving_face, **given(flags)))
-        stage.play(session, camera_frames(camera, mirror))
+        stage.play(session, camera_frames(camera, mirror), at_once=record is not None)
     if stage.recorded is not None:
         say_path(stage.recorded)
 
@@ -93,11 +99,9 @@ def live(
 class _Stage:
     """Feeds a session with pictures and shows what comes of them; the window belongs to the main thread."""
 
-    def __init__(
-        self, screen: Window | None, twin: VirtualCamera | None, record: str | None, overwrite: bool
-    ) -> None:
+    def __init__(self, screen: Window | None, twin: VirtualCamera | None, path: str, overwrite: bool) -> None:
         self._screen, self._twin = screen, twin
-        self._path, self._overwrite = record, overwrite
+        self._path, self._overwrite = path, overwrite
         self._latest: Shown | None = None
         self._lock = threading.Lock()
         self._recording = False
@@ -110,9 +114,9 @@ class _Stage:
         if self._twin is not None:
             self._twin.show(shown.rgb)
 
-    def play(self, session: Live, frames: Any) -> None:
-        """Until the camera ends or the window is closed."""
-        if self._path is not None:
+    def play(self, session: Live, frames: Iterator[Rgb], at_once: bool) -> None:
+        """Until the camera ends or the window is closed. at_once: record from the start."""
+        if at_once:
             self._record(session)
         for number, rgb in enumerate(frames):
             session.feed(rgb)
@@ -144,9 +148,7 @@ class _Stage:
             session.stop_recording()
             self.recorded = self._path
         else:
-            path = self._path or "live.mp4"
-            session.record(path, overwrite=self._overwrite or path == self.recorded)
-            self._path = path
+            session.record(self._path, overwrite=self._overwrite or self._path == self.recorded)
         self._recording = not self._recording
 
 

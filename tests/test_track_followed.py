@@ -93,8 +93,8 @@ def test_what_is_outside_the_frame_is_not_seen() -> None:
     assert seen[b.LEFT_KNEE, 2] == 1
 
 
-@pytest.mark.parametrize("smooth", [False, True])
-def test_where_nobody_is_the_last_one_holds(smooth: bool) -> None:
+@pytest.mark.parametrize("smooth", [0, 0.5])
+def test_where_nobody_is_the_last_one_holds(smooth: float) -> None:
     photo = read_image(get_sample_data("grace_hopper.jpg", asfileobj=False)).rgb[:520]
     face = cv2.resize(photo, (256, 260), interpolation=cv2.INTER_AREA)
     empty = np.full_like(face, 30)

@@ -36,7 +36,7 @@ def test_to_animate_there_is_a_skeleton_and_a_face_for_every_frame(
     hopper: np.ndarray, retarget: bool, compat: bool
 ) -> None:
     frames = [empty(hopper), *swaying(hopper, 3)]
-    made = list(conditions(hopper, frames, SIZE, "animate", retarget, compat, smooth=False))
+    made = list(conditions(hopper, frames, SIZE, "animate", retarget, compat, smooth=0))
     assert len(made) == 4
     assert not made[0].pose.any() and not made[0].face.any()
     for each in made[1:]:
@@ -49,9 +49,9 @@ def test_to_animate_there_is_a_skeleton_and_a_face_for_every_frame(
 def test_the_skeleton_stands_where_the_portrait_does(hopper: np.ndarray) -> None:
     aside = np.full((300, 600, 3), 90, np.uint8)
     aside[40:300, 300:556] = hopper
-    [own] = conditions(hopper, [hopper], SIZE, retarget=False, smooth=False)
-    [moved] = conditions(hopper, [aside], SIZE, retarget=True, smooth=False)
-    [still] = conditions(hopper, [aside], SIZE, retarget=False, smooth=False)
+    [own] = conditions(hopper, [hopper], SIZE, retarget=False, smooth=0)
+    [moved] = conditions(hopper, [aside], SIZE, retarget=True, smooth=0)
+    [still] = conditions(hopper, [aside], SIZE, retarget=False, smooth=0)
     assert np.abs(centre(moved.pose) - centre(own.pose)).max() < 12
     assert np.abs(centre(still.pose) - centre(own.pose)).max() > 30
 
@@ -67,7 +67,7 @@ def test_limbs_need_a_portrait_that_has_some(hopper: np.ndarray) -> None:
 
 def test_to_replace_there_is_what_is_left_of_the_frame(hopper: np.ndarray) -> None:
     frames = [empty(hopper), *swaying(hopper, 3)]
-    made = list(conditions(hopper, frames, (256, 256), "replace", smooth=False))
+    made = list(conditions(hopper, frames, (256, 256), "replace", smooth=0))
     first, *rest = made
     assert first.mask is not None and first.background is not None
     assert not first.mask.any() and (first.background[:, 20:-20] == 30).all()

@@ -67,19 +67,22 @@ def pose(
     """Draw the skeleton of every frame and write the video, with its sound."""
     from portrayal.clip import Clip
     from portrayal.driving import Driving
+    from portrayal.track.followed import STRENGTH
 
     target = Target(target_path(output, f"{stem(driving)}-pose.mp4"), overwrite, sheet, quality, quiet)
     target.check([driving, portrait])
     source = Driving.open(driving, start=start, end=end, fps=fps)
-    frames, size = _on_driving(source, overlay, smooth)
-    if portrait is not None:
-        frames, size = _on_portrait(source, portrait, smooth)
+    strength = STRENGTH if smooth else 0
+    if portrait is None:
+        frames, size = _on_driving(source, overlay, strength)
+    else:
+        frames, size = _on_portrait(source, portrait, strength)
     target.write(
         Clip(frames, source.fps, size=size, audio=source.audio, count=source.count, name=source.name)
     )
 
 
-def _on_driving(source: Driving, overlay: bool, smooth: bool) -> tuple[Callable[[], Iterator[Rgb]], Size]:
+def _on_driving(source: Driving, overlay: bool, smooth: float) -> tuple[Callable[[], Iterator[Rgb]], Size]:
     """The driving's skeleton, at the driving's size."""
     from portrayal.engines.wananimate.skeleton import Skeleton
     from portrayal.track.followed import followed
@@ -98,7 +101,7 @@ def _on_driving(source: Driving, overlay: bool, smooth: bool) -> tuple[Callable[
     return frames, (width, height)
 
 
-def _on_portrait(source: Driving, portrait: str, smooth: bool) -> tuple[Callable[[], Iterator[Rgb]], Size]:
+def _on_portrait(source: Driving, portrait: str, smooth: float) -> tuple[Callable[[], Iterator[Rgb]], Size]:
     """The portrait's skeleton moving over the portrait, at the size that the engine works at."""
     from portrayal.engines.wananimate.framing import letterbox, size_for
     from portrayal.engines.wananimate.preprocess import portrayed

@@ -35,16 +35,16 @@ _GROUPS = (
 )
 
 
-def followed(frames: Iterable[Rgb], smooth: bool = True) -> Iterator[Seen]:
+def followed(frames: Iterable[Rgb], smooth: float = STRENGTH) -> Iterator[Seen]:
     """Every frame and the body in it; where none is seen, the last that was, and None before the first.
 
-    Joints outside the frame, which the tracker guesses, score 0. smooth: over time, which looks a few frames
-    ahead; only these are held.
+    Joints outside the frame, which the tracker guesses, score 0. smooth: how much over time, 0 none to 1
+    strong, which looks a few frames ahead; only these are held.
     """
     tracker = BodyTracker()
     found = ((rgb, in_frame(tracker(rgb), rgb)) for rgb in frames)
     last: Array | None = None
-    for rgb, points in steadied(found) if smooth else found:
+    for rgb, points in steadied(found, smooth) if smooth > 0 else found:
         last = last if points is None else points
         yield rgb, last
 
@@ -55,6 +55,10 @@ def in_frame(points: Array | None, rgb: Rgb) -> Array | None:
         return None
     inside = ((points[:, :2] >= 0) & (points[:, :2] <= (rgb.shape[1] - 1, rgb.shape[0] - 1))).all(1)
     points = points.copy()
+    shoulders = [b.LEFT_SHOULDER, b.RIGHT_SHOULDER]
+    neck = points[shoulders, :2].mean(0)
+    if ((neck >= 0) & (neck <= (rgb.shape[1] - 1, rgb.shape[0] - 1))).all():
+        inside[shoulders] = True  # else no neck is seen, which is their mean
     points[~inside, 2] = 0
     hips = [b.LEFT_HIP, b.RIGHT_HIP]
     if (points[hips, 1] > (1 - EDGE) * rgb.shape[0]).any():
@@ -65,7 +69,7 @@ def in_frame(points: Array | None, rgb: Rgb) -> Array | None:
     return points
 
 
-def steadied(found: Iterable[Seen]) -> Iterator[Seen]:
+def steadied(found: Iterable[Seen], strength: float = STRENGTH) -> Iterator[Seen]:
     """The same frames, each with its points smoothed over those around it; a scene cut is a border."""
     shown = np.zeros(b.POINTS, np.bool_)
     for window in _windows(found):
@@ -75,7 +79,7 @@ def steadied(found: Iterable[Seen]) -> Iterator[Seen]:
             yield rgb, None
             continue
         bodies = _completed(bodies)
-        points = _smoothed(bodies)
+        points = _smoothed(bodies, strength)
         trust = bodies[..., 2].mean(0)
         shown = np.where(shown, trust > TRUST[0], trust > TRUST[1])
         points[:, 2] = np.where(shown, np.maximum(points[:, 2], _SHOWN), np.minimum(points[:, 2], _HIDDEN))
@@ -137,11 +141,11 @@ def _mean_of_nearest(values: Array, there: NDArray[np.bool_]) -> Array:
     return np.asarray(values[first] + share * (values[second] - values[first]), np.float32)
 
 
-def _smoothed(bodies: Array) -> Array:
+def _smoothed(bodies: Array, strength: float) -> Array:
     """(133, 3) the middle body, each point averaged with itself around that time, as much as it was seen."""
     middle = bodies[REACH]
     apart = np.linalg.norm(middle[b.LEFT_EYE, :2] - middle[b.RIGHT_EYE, :2])
     broad = np.linalg.norm(middle[b.LEFT_SHOULDER, :2] - middle[b.RIGHT_SHOULDER, :2])
     unit = max(float(apart), float(broad) / 6, 1.0)  # of a head in profile the eyes are close together
-    where = bilateral(bodies[..., :2], NOISE_BODY * unit, STRENGTH, bodies[..., 2])
+    where = bilateral(bodies[..., :2], NOISE_BODY * unit, strength, bodies[..., 2])
     return np.column_stack([where, middle[:, 2]]).astype(np.float32)

@@ -17,7 +17,7 @@ from portrayal.engines.wananimate.retarget import Retarget
 from portrayal.engines.wananimate.skeleton import Skeleton
 from portrayal.errors import PortrayalError
 from portrayal.track.body import BodyTracker
-from portrayal.track.followed import followed, in_frame
+from portrayal.track.followed import STRENGTH, followed, in_frame
 
 Rgb = NDArray[np.uint8]
 Array = NDArray[np.float32]
@@ -33,19 +33,21 @@ def conditions(
     mode: Literal["animate", "replace"] = "animate",
     retarget: bool = True,
     compat: bool = False,
-    smooth: bool = True,
+    smooth: float = STRENGTH,
     segment: Segmenter | None = None,
 ) -> Iterator[Condition]:
     """One condition for every frame (H, W, 3) of the driving, as soon as it can be told.
 
     portrait_rgb: (H, W, 3). size: (width, height) of the result. mode: whether the portrait moves as the
     driving's person, or takes its place in the driving. retarget: the person's limbs become those of the
-    portrait's; to animate only. compat: everything as the published preprocess has it. smooth: points are
-    steadied over time. segment: finds the person to replace; by default :func:`.masks.segmenter`'s.
+    portrait's; to animate only. compat: as the published preprocess has it, nothing smoothed. smooth:
+    how much points are over time, 0 none to 1 strong. segment: finds the person to replace, by default
+    :func:`.masks.segmenter`.
 
     Where no person is seen, the last one holds; before the first the skeleton is empty and the face blank.
     Raises PortrayalError where limbs are asked for and the portrait shows none.
     """
+    smooth = 0 if compat else smooth
     if mode == "animate":
         poser = portrayed(portrait_rgb, size, compat) if retarget else None
         return _animated(followed(frames, smooth), size, poser, compat)

@@ -11,6 +11,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from portrayal.body import FACE
 from portrayal.engines.wananimate.skeleton import (
     L_ANKLE,
     L_HIP,
@@ -37,6 +38,8 @@ _MEAN = ((13, 15), (14, 16))
 _FEET = {18: 8, 17: 11}
 #: Joints that score less are not relied on: for the scale, for what is seen, for a hand's points.
 _SCALE, _SEEN, _HAND = 0.5, 0.4, 0.4
+#: Of the 68 points of a face the eyes' and the corners of the mouth.
+_EYES, _MOUTH = slice(36, 48), [48, 54]
 #: How much longer or shorter a limb may become: of limbs seen end-on no ratio can be told.
 CLAMP = (0.5, 2.0)
 
@@ -45,7 +48,9 @@ class Retarget:
     """Moves a portrait's skeleton as a driving moves.
 
     reference, first: (133, 3) points of the portrait and of the driving's first frame, in pixels of pictures
-    of `reference_size` and `driving_size`, (width, height). compat: the official ratios, which know no limit.
+    of `reference_size` and `driving_size`, (width, height). compat: the official ratios, which know no limit
+    and are taken of limbs that are not seen, too; and the official scale, which is that of the pictures where
+    not both show hips.
     """
 
     def __init__(
@@ -57,7 +62,8 @@ class Retarget:
         compat: bool = False,
     ) -> None:
         own, other = Skeleton.of(reference).body, Skeleton.of(first).body
-        self.scale = _scale(own, reference_size, other, driving_size)
+        faces = None if compat else _face_scale(reference, first)
+        self.scale = _scale(own, reference_size, other, driving_size, faces)
         canvas = [int(side * self.scale) for side in reference_size]
         enlarged = own.copy()
         enlarged[:, :2] *= np.array(canvas) / reference_size
@@ -110,13 +116,29 @@ def sorted_hands(skeleton: Skeleton) -> tuple[Array, Array]:
     return (right, left) if to_left < to_right else (left, right)
 
 
-def _scale(own: Array, size: tuple[int, int], other: Array, other_size: tuple[int, int]) -> float:
-    """How much larger the driving's person is."""
+def _face_scale(own: NDArray[np.floating], other: NDArray[np.floating]) -> float | None:
+    """How much larger the driving's face is from eyes to mouth, which a turn of the head leaves as long as it
+    is; None where one is not seen."""
+    lengths = []
+    for points in (own, other):
+        face = np.asarray(points[FACE], np.float64)
+        if face[:, 2].mean() <= _SCALE:
+            return None
+        lengths.append(np.linalg.norm(face[_EYES, :2].mean(0) - face[_MOUTH, :2].mean(0)))
+    return float(lengths[1] / lengths[0]) if min(lengths) > 0 else None
+
+
+def _scale(
+    own: Array, size: tuple[int, int], other: Array, other_size: tuple[int, int], faces: float | None
+) -> float:
+    """How much larger the driving's person is: by the heights, else `faces`, else by the pictures."""
     for joints in ((R_ANKLE, L_ANKLE), (R_HIP, L_HIP)):
         needed = [NOSE, *joints]
         if min(own[needed, 2].min(), other[needed, 2].min()) > _SCALE:
             heights = [body[list(joints), 1].mean() - body[NOSE, 1] for body in (own, other)]
             return float(heights[1] / heights[0])
+    if faces is not None:
+        return faces
     return float(np.sqrt(other_size[0] * other_size[1]) / np.sqrt(size[0] * size[1]))
 
 
@@ -130,14 +152,20 @@ def _seen(body: Array, size: tuple[int, int]) -> Seen:
 
 
 def _ratios(own: Array, other: Array, limits: tuple[float, float] | None) -> Array:
+    """(19,) of the limbs. limits: within which they are kept, those of limbs not seen in both being 1."""
     lengths = [
         np.array([np.linalg.norm(body[a, :2] - body[b, :2]) for a, b in LIMBS]) for body in (own, other)
     ]
     ratios = lengths[0] / np.maximum(lengths[1], 1e-9)
+    if limits is not None:
+        there = np.minimum(own[:, 2], other[:, 2]) >= _SEEN
+        ratios[~there[list(LIMBS)].all(1)] = np.nan
     for pairs, choose in ((_LONGER, np.max), (_MEAN, np.mean)):
         for pair in pairs:
-            ratios[list(pair)] = choose(ratios[list(pair)])
-    return ratios if limits is None else np.clip(ratios, *limits)
+            both = ratios[list(pair)]
+            known = both[~np.isnan(both)]
+            ratios[list(pair)] = choose(known) if len(known) else np.nan
+    return ratios if limits is None else np.clip(np.nan_to_num(ratios, nan=1.0), *limits)
 
 
 def _offset(moved: Array, own: Array, seen: Seen) -> Array:

@@ -11,7 +11,7 @@ import gradio as gr
 
 from portrayal.app.jobs.task import Task
 from portrayal.app.owner import owner_of
-from portrayal.app.page import stage
+from portrayal.app.page import engines, stage
 from portrayal.app.page.face_sliders import grouped_sliders, set_values
 from portrayal.app.page.options import spoken, step_of
 from portrayal.app.page.strip import Key, shown_keys
@@ -86,6 +86,11 @@ class EditTab:
         self._stage = gr.HTML(_EMPTY, elem_id="edit-stage", js_on_load=_CUT)
 
     def _export(self) -> None:
+        ready = engines.ready()
+        self._engine = gr.Radio(
+            ready, value="puppet", label="Export with", elem_id="edit-engine", visible=len(ready) > 1,
+            info="The preview is the puppet's",
+        )  # fmt: skip
         with gr.Row():
             self._picture = gr.Button("Export picture", variant="primary", elem_id="export-picture")
             self._video = gr.Button("Export video", elem_id="export-video")
@@ -135,11 +140,14 @@ class EditTab:
         self._play.click(self._played, [self._sitting, self._keys], [self._stage, self._progress])
         shown = [self._progress, self._files]
         self._picture.click(
-            self._as_picture, [self._portrait, self._linked, *sliders], shown, concurrency_limit=None
+            self._as_picture,
+            [self._portrait, self._engine, self._linked, *sliders],
+            shown,
+            concurrency_limit=None,
         )
         self._video.click(
             self._as_video,
-            [self._portrait, self._keys, self._linked, *sliders],
+            [self._portrait, self._engine, self._keys, self._linked, *sliders],
             shown,
             concurrency_limit=None,
         )
@@ -211,21 +219,34 @@ class EditTab:
             yield _before_and_after(before, jpeg(rgb)), stage.idle()
 
     def _as_picture(
-        self, request: gr.Request, portrait: str | None, linked: bool, *values: float
+        self, request: gr.Request, portrait: str | None, engine: str, linked: bool, *values: float
     ) -> Iterator[tuple[str, str]]:
-        yield from self._made(request, portrait, None, dict(self._set(linked, values)))
+        yield from self._made(request, portrait, engine, None, dict(self._set(linked, values)))
 
     def _as_video(
-        self, request: gr.Request, portrait: str | None, keys: list[Key], linked: bool, *values: float
+        self,
+        request: gr.Request,
+        portrait: str | None,
+        engine: str,
+        keys: list[Key],
+        linked: bool,
+        *values: float,
     ) -> Iterator[tuple[str, str]]:
         """The key frames, or, where there are none, a portrait that moves to where the sliders are."""
         if keys:
-            yield from self._made(request, portrait, _written(keys), {})
+            yield from self._made(request, portrait, engine, _written(keys), {})
         else:
-            yield from self._made(request, portrait, None, self._set(linked, values) | {"moving": True})
+            yield from self._made(
+                request, portrait, engine, None, self._set(linked, values) | {"moving": True}
+            )
 
     def _made(
-        self, request: gr.Request, portrait: str | None, script: Path | None, options: dict[str, Any]
+        self,
+        request: gr.Request,
+        portrait: str | None,
+        engine: str,
+        script: Path | None,
+        options: dict[str, Any],
     ) -> Iterator[tuple[str, str]]:
         """A job of it, followed to its end."""
         owner = owner_of(request)
@@ -233,7 +254,7 @@ class EditTab:
             if portrait is None:
                 raise UsageError("choose a portrait first")
             files = {"portrait": Path(portrait)} | ({} if script is None else {"script": script})
-            id = self._jobs.submit(owner, Task("edit", "puppet", files, None, options)).id
+            id = self._jobs.submit(owner, Task("edit", engine, files, None, options)).id
             for job in followed(self._jobs, owner, id):
                 yield stage.progress(job), stage.downloads(job)
         except PortrayalError as error:

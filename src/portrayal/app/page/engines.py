@@ -20,6 +20,15 @@ def choices() -> list[tuple[str, str]]:
     return [(info.name, info.name) for info in list_engines()]
 
 
+def ready() -> list[str]:
+    """Those that have all they need here and show what a motion says."""
+    return [
+        info.name
+        for info in list_engines()
+        if info.reads != "audio" and info.installed and info.weights_here is not False
+    ]
+
+
 def card(name: str) -> str:
     """An engine at a glance."""
     info = engine_info(name)

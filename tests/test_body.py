@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import queue
 from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
@@ -18,7 +19,10 @@ from portrayal.engines.puppet.body_parts import take_apart
 from portrayal.engines.puppet.figure import Figure, find_body
 from portrayal.engines.puppet.limbs import CHEST, NECK, LimbTransfer, Skeleton, closest
 from portrayal.engines.puppet.transfer import Target
+from portrayal.engines.tpsmm.driver import Driver
 from portrayal.engines.tpsmm.framing import alike
+from portrayal.engines.tpsmm.info import TpsmmOptions
+from portrayal.live.session import Live, Shown
 from portrayal.motion import MotionFrame
 from portrayal.track.face import Face, find_faces
 from test_motion import moving
@@ -293,3 +297,30 @@ def test_squares_show_two_bodies_alike() -> None:
     assert low.top + low.side <= 332
     there[b.LEFT_SHOULDER, 2] = 0
     assert alike(here, [there], (1000, 1000)) is None
+
+
+def test_the_model_sees_the_driving_framed_as_the_portrait(portrait: Portrait) -> None:
+    turn = np.float32([[0.7, 0, 90], [0, 0.7, 78]])  # smaller, and elsewhere, but cut off at the same edge
+    smaller = cv2.warpAffine(portrait.rgb, turn, (400, 260), borderMode=cv2.BORDER_REPLICATE)
+    driving = Driving.from_frames(lambda: iter([smaller] * 2), Fraction(25), count=2)
+    differences = {}
+    for area in ("body", "whole"):
+        driver = Driver(driving, portrait, TpsmmOptions(config="ted", area=area))
+        own = driver.places[0].square.cut(portrait.rgb, 128)
+        seen = next(iter(driver.squares()))
+        shown = cv2.resize(seen, (128, 128), interpolation=cv2.INTER_AREA)
+        differences[area] = np.abs(shown.astype(int) - own)[24:104, 24:104].mean()
+    assert differences["body"] < 0.6 * differences["whole"], differences
+
+
+def test_a_camera_moves_the_body_too(portrait: Portrait) -> None:
+    shown: queue.Queue[Shown] = queue.Queue()
+    with Live(load_engine("puppet"), portrait, shown.put, body=True) as live:
+        live.feed(portrait.rgb)
+        rest = shown.get(timeout=60).rgb
+        shift = np.float32([[1, 0, 0], [0, 1, -20]])
+        live.feed(cv2.warpAffine(portrait.rgb, shift, portrait.size, borderMode=cv2.BORDER_REPLICATE))
+        risen = shown.get(timeout=60).rgb
+    badge = np.s_[242:254, 40:80]
+    assert np.abs(rest.astype(int) - portrait.rgb).mean() < 1
+    assert np.abs(risen.astype(int) - rest)[badge].mean() > 2

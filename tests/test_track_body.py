@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
+import cv2
 import numpy as np
 import pytest
 from matplotlib.cbook import get_sample_data
 
+from portrayal import PortrayalError, weights
 from portrayal.body import (
     FACE,
     LEFT_EYE,
@@ -20,6 +24,7 @@ from portrayal.media.image import read_image
 from portrayal.track.body import BodyTracker
 from portrayal.track.face import find_faces
 from portrayal.track.topology import CHIN, MOUTH_LEFT, NOSE_TIP
+from portrayal.track.wholebody import WholeBodyTracker, best_tracker, decoded
 
 
 @pytest.fixture(scope="module")
@@ -54,3 +59,57 @@ def test_nobody_and_a_scene_cut(rgb: np.ndarray) -> None:
     assert tracker(rgb) is not None
     assert tracker(np.full_like(rgb, 200)) is None  # she is not looked for where she was
     tracker.close()
+
+
+class TestDwpose:
+    """With a network that finds every point at the brightest column and row of what it is shown."""
+
+    MODEL = Path(__file__).parent / "golden" / "pose" / "brightest.onnx"
+
+    def test_points_are_where_the_picture_has_them(self) -> None:
+        tracker = WholeBodyTracker(self.MODEL)
+        for x, y in ((200, 150), (203, 154), (210, 160)):
+            rgb = np.zeros((300, 400, 3), np.uint8)
+            cv2.circle(rgb, (x, y), 12, (255, 255, 255), -1)
+            points = tracker(rgb)
+            assert points is not None and points.shape == (133, 3)
+            assert (
+                np.abs(points[:, :2] - (x, y)).max() < 16
+            )  # in the disc, or as near as its pixels are small
+            assert points[:, 2].min() > 0.5
+
+    def test_it_looks_where_the_body_was_and_anew_after_a_cut(self) -> None:
+        tracker = WholeBodyTracker(self.MODEL)
+        rgb = np.zeros((300, 400, 3), np.uint8)
+        cv2.circle(rgb, (100, 100), 6, (255, 255, 255), -1)
+        tracker(rgb)
+        cv2.circle(rgb, (380, 280), 6, (255, 255, 255), -1)  # another, further down and as bright
+        again = tracker(rgb)
+        assert again is not None and np.abs(again[:, :2] - (100, 100)).max() < 10
+        assert tracker(np.zeros_like(rgb)) is None
+        scene = np.full_like(rgb, 60)
+        cv2.circle(scene, (300, 200), 10, (255, 255, 255), -1)
+        found = tracker(scene)
+        assert found is not None and np.abs(found[:, :2] - (300, 200)).max() < 16
+
+    def test_decoding(self) -> None:
+        across, down = np.zeros((2, 8), np.float32), np.zeros((2, 6), np.float32)
+        across[0, 5], down[0, 3], across[1, 0], down[1, 1] = 0.6, 0.3, 0.1, 0.9
+        np.testing.assert_allclose(decoded(across, down), [(2.5, 1.5, 0.5), (0, 0.5, 1 / 6)], atol=1e-6)
+
+    def test_files_that_are_none(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        other = Path(__file__).parent / "golden" / "identity" / "mean_colour.onnx"
+        (tmp_path / "no.onnx").write_bytes(b"no model")
+        for path, said in (
+            (tmp_path / "no.onnx", "no ONNX model"),
+            (other, "DWPose"),
+            (tmp_path / "x", "dwpose"),
+        ):
+            with pytest.raises(PortrayalError, match=said):
+                WholeBodyTracker(path)
+        monkeypatch.setenv("PORTRAYAL_WEIGHTS", str(tmp_path))
+        assert isinstance(best_tracker(), BodyTracker)
+        place = weights.folder("dwpose")
+        place.mkdir(parents=True)
+        (place / "dw-ll_ucoco_384.onnx").write_bytes(self.MODEL.read_bytes())
+        assert isinstance(best_tracker(), WholeBodyTracker)

@@ -64,6 +64,8 @@ WEIGHTS["sface"] = Weights(
     "unclear",
 )
 
+WEIGHTS["dwpose"] = Weights("yzd-v/DWPose", {"dw-ll_ucoco_384.onnx": 134_399_116}, "Apache-2.0", "yes")
+
 #: Wan-Animate: the encoders and the VAE, and the transformer in one of several precisions.
 _ANIMATE = "Wan-AI/Wan2.2-Animate-14B-Diffusers"
 _ENCODERS = {

@@ -9,9 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from portrayal import body as b
-from portrayal.track.body import BodyTracker
 from portrayal.track.face import CutDetector
 from portrayal.track.motion import NOISE_BODY, REACH, bilateral
+from portrayal.track.wholebody import best_tracker
 
 Rgb = NDArray[np.uint8]
 Array = NDArray[np.float32]
@@ -41,7 +41,7 @@ def followed(frames: Iterable[Rgb], smooth: float = STRENGTH) -> Iterator[Seen]:
     Joints outside the frame, which the tracker guesses, score 0. smooth: how much over time, 0 none to 1
     strong, which looks a few frames ahead; only these are held.
     """
-    tracker = BodyTracker()
+    tracker = best_tracker()
     found = ((rgb, in_frame(tracker(rgb), rgb)) for rgb in frames)
     last: Array | None = None
     for rgb, points in steadied(found, smooth) if smooth > 0 else found:

@@ -80,7 +80,7 @@ class WanAnimate(Engine):
             mode=options.mode,
             retarget=options.retarget,
             compat=options.compat,
-            smooth=options.smooth > 0 and not options.compat,
+            smooth=options.smooth,
         )
         with model.networks(plan) as networks:
             segments = Segments(networks, prompt, letterbox(portrait.rgb, size), _settings(plan, options))

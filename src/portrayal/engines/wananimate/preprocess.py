@@ -16,8 +16,8 @@ from portrayal.engines.wananimate.masks import Mask, Seen, Segmenter, cut_out, r
 from portrayal.engines.wananimate.retarget import Retarget
 from portrayal.engines.wananimate.skeleton import Skeleton
 from portrayal.errors import PortrayalError
-from portrayal.track.body import BodyTracker
 from portrayal.track.followed import STRENGTH, followed, in_frame
+from portrayal.track.wholebody import best_tracker
 
 Rgb = NDArray[np.uint8]
 Array = NDArray[np.float32]
@@ -61,7 +61,7 @@ def portrayed(portrait_rgb: Rgb, size: Size, compat: bool = False) -> Poser:
     Limbs are measured in the first frame that it is given. PortrayalError where the portrait has no body.
     """
     picture = letterbox(portrait_rgb, size)
-    own = in_frame(BodyTracker()(picture), picture)
+    own = in_frame(best_tracker()(picture), picture)
     if own is None:
         raise PortrayalError("no body found in the portrait, to which the driving's could be fitted")
     mover: Retarget | None = None

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 VIDEO, VOICE, TEXT, PICTURE, MOTION = "video", "voice", "text", "picture", "motion file"
 MOTION_FILES = [".npz", ".csv", ".pkl", ".yaml", ".yml", ".json"]
 _VOICES = ["en-us", "en-gb", "de", "fr", "es", "it", "pt", "nl", "pl", "ru", "cmn", "ja"]
+#: What is set beside the text that it goes with.
+_ELSEWHERE = {"voice"}
 #: Where the page says something else than the request does when nothing is said.
 _PAGE_DEFAULTS = {"compare": True, "sheet": True}
 #: On a phone the result is further down.
@@ -138,6 +140,7 @@ class AnimateTab:
         @gr.render(inputs=[self._name], triggers=[page.load, self._name.input])
         def options(name: str) -> None:
             fields = request_fields("animate") | engine_fields(name)
+            fields = {each: field for each, field in fields.items() if each not in _ELSEWHERE}
             made: dict[str, gr.components.Component] = {}
             for heading, names in headed(fields, engine_options(name)).items():
                 with gr.Accordion(heading, open=False):

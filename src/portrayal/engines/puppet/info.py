@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 from pydantic import Field
 
 from portrayal.engines.info import EngineInfo
@@ -19,6 +21,8 @@ INFO = EngineInfo(
 
 class PuppetOptions(EngineOptions):
     """The options of the engine."""
+
+    group: ClassVar = "What moves"
 
     body: bool = Field(
         False,

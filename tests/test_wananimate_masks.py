@@ -10,10 +10,12 @@ import pytest
 from matplotlib.cbook import get_sample_data
 
 from conftest import scenery
+from portrayal import body as b
 from portrayal.engines.wananimate.masks import Followed, Selfie, cut_out, dilated, gridded, region
 from portrayal.errors import PortrayalError
 from portrayal.media.image import read_image
 from portrayal.track.body import BodyTracker
+from portrayal.track.person import person_box, person_mask
 from portrayal.track.sam2 import Click, Sam2
 from tiny_sam2 import tiny_sam2
 
@@ -73,6 +75,17 @@ def test_the_bundled_segmenter_finds_the_person_of_the_points_and_nobody_else(
     two = np.hstack([hopper, np.full_like(hopper[:, :64], 200), hopper])
     [mask] = Selfie()([(two, points)])
     assert mask[:, :256].mean() > 0.9 * alone.mean() and not mask[:, 320:].any()
+
+
+def test_fingers_and_arms_are_the_persons() -> None:
+    rgb = np.full((200, 300, 3), 120, np.uint8)
+    points = np.zeros((b.POINTS, 3), np.float32)
+    points[[b.LEFT_SHOULDER, b.RIGHT_SHOULDER]] = (180, 150, 1), (120, 150, 1)
+    left, _, right, bottom = person_box(points, (300, 200))
+    assert left < 100 and right > 200 and bottom == 199
+    hand = slice(b.LEFT_HAND, b.LEFT_HAND + 21)
+    points[hand] = np.column_stack([np.linspace(20, 60, 21), np.linspace(100, 40, 21), np.ones(21)])
+    assert person_mask(rgb, points)[points[hand, 1].astype(int), points[hand, 0].astype(int)].all()
 
 
 def test_before_anybody_is_seen_nobody_is_found(hopper: np.ndarray) -> None:

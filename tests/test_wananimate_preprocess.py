@@ -65,9 +65,14 @@ def test_limbs_need_a_portrait_that_has_some(hopper: np.ndarray) -> None:
         conditions(scenery(0), [hopper], SIZE)
 
 
-def test_to_replace_there_is_what_is_left_of_the_frame(hopper: np.ndarray) -> None:
+def test_to_replace_there_is_what_is_left_of_the_frame(
+    hopper: np.ndarray, caplog: pytest.LogCaptureFixture
+) -> None:
     frames = [empty(hopper), *swaying(hopper, 3)]
     made = list(conditions(hopper, frames, (256, 256), "replace", smooth=0))
+    assert [record.getMessage() for record in caplog.records] == [
+        "frame 0: nobody is found in it; in such frames nothing is replaced"
+    ]
     first, *rest = made
     assert first.mask is not None and first.background is not None
     assert not first.mask.any() and (first.background[:, 20:-20] == 30).all()
@@ -135,3 +140,14 @@ def test_the_command_says_what_it_cannot_draw(media: Path, command: Callable[...
     assert ran.status == 1 and "no body found in the portrait" in ran.err and not Path("x.mp4").exists()
     ran = command("pose", media / "voice.wav", "-o", "x.mp4")
     assert ran.status == 1 and "no pictures" in ran.err and ran.err.count("\n") == 1
+
+
+def test_a_figure_in_the_distance_drives_a_face_nearby(hopper: np.ndarray) -> None:
+    far = np.full((720, 960, 3), 90, np.uint8)
+    far[400:660, 100:356] = hopper
+    near = np.ascontiguousarray(hopper[20:, 20:230])
+    [made] = conditions(near, [far], SIZE, smooth=0)
+    [own] = conditions(near, [near], SIZE, smooth=0)
+    sizes = [np.ptp(np.nonzero(each.pose.any(-1))[1]) for each in (made, own)]
+    assert abs(sizes[0] / sizes[1] - 1) < 0.15
+    assert np.abs(centre(made.pose) - centre(own.pose)).max() < 12

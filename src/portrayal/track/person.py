@@ -6,7 +6,15 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from portrayal.body import FACE, LEFT_HIP, RIGHT_HIP
+from portrayal.body import (
+    FACE,
+    LEFT_HAND,
+    LEFT_HIP,
+    LEFT_SHOULDER,
+    RIGHT_HAND,
+    RIGHT_HIP,
+    RIGHT_SHOULDER,
+)
 from portrayal.track.matte import body_matte
 
 Rgb = NDArray[np.uint8]
@@ -17,10 +25,13 @@ Box = tuple[float, float, float, float]
 #: Points that score less are not believed.
 SURE = 0.5
 #: By how much of its longer side the box of the points is widened; hair rises above the brows by so much of
-#: the height from brows to chin.
-MARGIN, HAIR = 0.1, 0.9
+#: the height from brows to chin, arms reach beyond the shoulders by so much of their distance.
+MARGIN, HAIR, ARMS = 0.1, 0.9, 0.5
 #: Side of the square that is segmented over the longer side of the person's box.
-ROOM = 1.1
+ROOM = 1.2
+#: Width of a finger over the length of a hand.
+FINGER = 0.16
+_FINGERS = [[0, *range(first, first + 4)] for first in range(1, 21, 4)]
 
 
 def seen(points: Array, size: tuple[int, int]) -> NDArray[np.bool_]:
@@ -45,7 +56,13 @@ def person_box(points: Array, size: tuple[int, int]) -> Box | None:
     face = points[FACE][there[FACE], 1]
     crown = face.min() - HAIR * np.ptp(face) if len(face) else low[1]
     bottom = high[1] + margin if there[[LEFT_HIP, RIGHT_HIP]].any() else size[1] - 1
-    corners = [low[0] - margin, min(low[1] - margin, crown), high[0] + margin, bottom]
+    left, right = low[0] - margin, high[0] + margin
+    shoulders = [LEFT_SHOULDER, RIGHT_SHOULDER]
+    if there[shoulders].any():
+        across = points[shoulders, 0]
+        beyond = ARMS * np.ptp(across)
+        left, right = min(left, across.min() - beyond), max(right, across.max() + beyond)
+    corners = [left, min(low[1] - margin, crown), right, bottom]
     left, top, right, bottom = np.clip(corners, 0, np.tile(size, 2) - 1).tolist()
     return left, top, right, bottom
 
@@ -54,7 +71,8 @@ def person_mask(rgb: Rgb, points: Array) -> Mask:
     """(H, W) 1 where the person is, by MediaPipe's selfie segmentation; all 0 where no point is in the frame.
 
     rgb: (H, W, 3). The network sees a square around the person; of what it finds only those connected parts
-    count in which one of the (133, 3) points lies, so that others in the picture stay.
+    count in which one of the (133, 3) points lies, so that others in the picture stay. Fingers are too thin
+    for it and are drawn in.
     """
     height, width = rgb.shape[:2]
     box = person_box(points, (width, height))
@@ -65,4 +83,16 @@ def person_mask(rgb: Rgb, points: Array) -> Mask:
     matte = body_matte(rgb, square, np.eye(2, 3), (height, width))
     _, parts = cv2.connectedComponents((matte > SURE).astype(np.uint8))
     x, y = points[seen(points, (width, height)), :2].round().astype(int).T
-    return np.isin(parts, np.setdiff1d(parts[y, x], [0])).astype(np.uint8)
+    mask = np.isin(parts, np.setdiff1d(parts[y, x], [0])).astype(np.uint8)
+    for root in (LEFT_HAND, RIGHT_HAND):
+        _draw_hand(mask, points[root : root + 21])
+    return mask
+
+
+def _draw_hand(mask: Mask, hand: Array) -> None:
+    """Fill a hand of (21, 3) points, in place, where it is seen."""
+    if hand[:, 2].min() <= SURE:
+        return
+    length = float(np.linalg.norm(hand[:, :2] - hand[0, :2], axis=1).max())
+    lines = [hand[finger, :2].round().astype(np.int32) for finger in _FINGERS]
+    cv2.polylines(mask, lines, False, (1,), max(1, round(FINGER * length)))

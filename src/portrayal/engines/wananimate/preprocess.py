@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
 from typing import Literal
@@ -19,6 +20,7 @@ from portrayal.errors import PortrayalError
 from portrayal.track.followed import STRENGTH, followed, in_frame
 from portrayal.track.wholebody import best_tracker
 
+log = logging.getLogger(__name__)
 Rgb = NDArray[np.uint8]
 Array = NDArray[np.float32]
 Size = tuple[int, int]
@@ -87,9 +89,12 @@ def _animated(seen: Iterable[Seen], size: Size, poser: Poser | None, compat: boo
 
 
 def _replaced(seen: Iterator[Seen], size: Size, segment: Segmenter, compat: bool) -> Iterator[Condition]:
-    crops = FaceCrops(compat)
-    for (rgb, points), person in _segmented(seen, segment):
+    crops, said = FaceCrops(compat), False
+    for index, ((rgb, points), person) in enumerate(_segmented(seen, segment)):
         mask = region(person, compat)
+        if not said and not mask.any():
+            log.warning("frame %d: nobody is found in it; in such frames nothing is replaced", index)
+            said = True
         pose, face = _empty(size), _blank()
         if points is not None:
             pose, face = Skeleton.of(points).drawn(size), crops(rgb, points)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import ClassVar, Literal
 
 from pydantic import Field, field_validator
 
@@ -34,19 +34,32 @@ AGAINST = (
 class WanAnimateOptions(EngineOptions):
     """The options of the engine."""
 
+    group: ClassVar[str] = "Quality"
+
     mode: Literal["animate", "replace"] = Field(
         "animate",
         description="Move the portrait before its own background, or put it in the place of the driving's "
         "person",
+        json_schema_extra={"group": "What moves"},
     )
     prompt: str = Field(
-        PROMPT, max_length=2000, description="What is to be seen; the model was trained with its default"
+        PROMPT,
+        max_length=2000,
+        description="What is to be seen; the model was trained with its default",
+        json_schema_extra={"group": "What moves"},
     )
     negative_prompt: str = Field(
-        AGAINST, max_length=2000, description="What is not to be seen; used with --guidance above 1"
+        AGAINST,
+        max_length=2000,
+        description="What is not to be seen; used with --guidance above 1",
+        json_schema_extra={"group": "What moves"},
     )
     pixels: int = Field(
-        832 * 480, ge=32 * 32, le=1920 * 1088, description="Of a frame, about: 399360 is 480p, 921600 720p"
+        832 * 480,
+        ge=32 * 32,
+        le=1920 * 1088,
+        description="Of a frame, about: 399360 is 480p, 921600 720p",
+        json_schema_extra={"group": "Framing"},
     )
     steps: int | None = Field(
         None, ge=1, le=200, description="Steps of a segment: 20, or 4 with --fast, unless given"
@@ -60,7 +73,9 @@ class WanAnimateOptions(EngineOptions):
     overlap: Literal[1, 5] = Field(1, description="Frames that segments share: 5 is steadier and slower")
     steady_colour: bool = Field(True, description="The colours of a segment follow those of the one before")
     retarget: bool = Field(
-        True, description="The portrait's own limb lengths, not the driving's (when it is animated)"
+        True,
+        description="The portrait's own limb lengths, not the driving's (when it is animated)",
+        json_schema_extra={"group": "What moves"},
     )
     fast: Literal["auto"] | str | None = Field(
         None, description="A LoRA that needs few steps: its file, or 'auto' for the one downloaded"

@@ -31,8 +31,8 @@ GIRTH = np.array([0.19, 0.15, 0.11, 0.17])
 #: A hand over the distance from its wrist to the middle knuckle; and its length where no hand is seen, in
 #: shoulder widths.
 HAND, HAND_LENGTH = 1.5, 0.32
-#: Half the width of a finger, of that of a hand.
-FINGER = 0.4
+#: Half the width of a finger, of that of a hand; how far it reaches beyond its last point, of its last part.
+FINGER, NAIL = 0.45, 0.6
 #: Shoulders are at least this many eye distances wide: less is a body turned aside.
 NARROWEST = 2.8
 #: What is closer to an arm's bones than the first, in half widths, is the arm; from the second on nothing is.
@@ -197,6 +197,7 @@ def _bones(joints: tuple[int, int, int, int], person: _Person) -> Arm:
     line, fingers = skeleton.places[list(joints)], None
     if skeleton.trust[joints[3]] > 0.5:
         fingers = np.stack([hand[[0, *range(tip - 3, tip + 1)], :2] for tip in (4, 8, 12, 16, 20)])
+        fingers[:, -1] += NAIL * (fingers[:, -1] - fingers[:, -2])
         line[3] = line[2] + HAND * (line[3] - line[2])
     else:
         forearm = line[2] - line[1]
@@ -301,7 +302,9 @@ def _filled(torso: Rgb, arm: Arm, arms: Mask, person: _Person) -> tuple[NDArray[
     at_shoulder = np.abs(x + 1j * y - arm.line[0]) < 0.9 * arm.girth[0]
     hole = cv2.dilate(((arms > 0.02) & ~at_shoulder).astype(np.uint8), np.ones((3, 3), np.uint8)) > 0
     solid = torso[..., 3] > 250
-    colour = push_pull(torso[..., :3].astype(np.float32), (~hole & solid).astype(np.float32))
+    edge = 2 * max(1, round(0.03 * person.wide)) + 1  # outlines have colours of what is beside them
+    inner = cv2.erode((~hole & solid).astype(np.uint8), np.ones((edge, edge), np.uint8))
+    colour = push_pull(torso[..., :3].astype(np.float32), inner.astype(np.float32))
     behind = push_pull(np.repeat(torso[..., 3:], 2, 2).astype(np.float32) / 255, (~hole).astype(np.float32))
     alpha = np.maximum(_hull(person, size), np.clip((behind[..., 0] - 0.7) / 0.1, 0, 1))
     fill = np.dstack([colour * alpha[..., None], 255 * alpha]).astype(np.float32)

@@ -19,9 +19,6 @@ if TYPE_CHECKING:
     Rgb = NDArray[np.uint8]
     Size = tuple[int, int]
 
-#: Pixels of a picture with the portrait, about: what the engine works at.
-AREA = 1280 * 720
-
 
 def command(arguments: list[str]) -> Callable[..., object]:
     """The command; its options are always the same."""
@@ -102,14 +99,15 @@ def _on_driving(source: Driving, overlay: bool, smooth: float) -> tuple[Callable
 
 
 def _on_portrait(source: Driving, portrait: str, smooth: float) -> tuple[Callable[[], Iterator[Rgb]], Size]:
-    """The portrait's skeleton moving over the portrait, at the size that the engine works at."""
+    """The portrait's skeleton moving over the portrait, at the size at which the engine works."""
     from portrayal.engines.wananimate.framing import letterbox, size_for
+    from portrayal.engines.wananimate.info import OPTIONS
     from portrayal.engines.wananimate.preprocess import portrayed
     from portrayal.portrait import Portrait
     from portrayal.track.followed import followed
 
     person = Portrait.open(portrait, face="none")
-    size = size_for(AREA, person.size)
+    size = size_for(OPTIONS.model_validate({}).pixels, person.size)
     picture = letterbox(person.rgb, size)
 
     def frames() -> Iterator[Rgb]:

@@ -30,6 +30,8 @@ KERNEL, TIMES = 7, 3
 CHUNK, CHUNK_COMPAT = 48, 400
 #: Of how many frames of a chunk, evenly spaced, SAM 2 is told where the person is.
 TOLD = 4
+#: Bytes of a GPU on which SAM 2 works beside the video model.
+ROOMY = 60 * 10**9
 
 
 def region(mask: Mask, compat: bool = False) -> Mask:
@@ -134,8 +136,17 @@ def clicked(points: Array) -> Array:
     return np.vstack([points[b.NOSE], neck, points[others]]).astype(np.float32)
 
 
-def segmenter(compat: bool = False, device: str = "cpu") -> Segmenter:
+def segmenter(compat: bool = False) -> Segmenter:
     """SAM 2 where its weights are here, else what comes with MediaPipe."""
     if weights.missing("sam2"):
         return Selfie()
-    return Followed(Sam2.load(weights.folder("sam2"), device), compat)
+    return Followed(Sam2.load(weights.folder("sam2"), _device()), compat)
+
+
+def _device() -> str:
+    """A GPU that has room for it beside the video model, else the processor."""
+    import torch
+
+    if torch.cuda.is_available() and torch.cuda.get_device_properties(0).total_memory >= ROOMY:
+        return "cuda"
+    return "cpu"

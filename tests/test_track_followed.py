@@ -9,6 +9,7 @@ from matplotlib.cbook import get_sample_data
 
 from conftest import swaying
 from portrayal import body as b
+from portrayal.errors import PortrayalError
 from portrayal.media.image import read_image
 from portrayal.track.followed import followed, in_frame, steadied
 
@@ -101,3 +102,10 @@ def test_where_nobody_is_the_last_one_holds(smooth: float) -> None:
     seen = [points for _, points in followed([empty, *swaying(face, 6), empty], smooth)]
     assert seen[0] is None and all(points is not None for points in seen[1:])
     np.testing.assert_array_equal(seen[-1], seen[-2])
+
+
+def test_a_video_without_anybody_is_given_up() -> None:
+    frames = (BLACK for _ in range(10**9))
+    with pytest.raises(PortrayalError, match="no body found in the first"):
+        for _, points in followed(frames, 0):
+            assert points is None

@@ -138,6 +138,8 @@ def test_the_command_draws_over_the_video_and_over_a_portrait(
 def test_the_command_says_what_it_cannot_draw(media: Path, command: Callable[..., Ran]) -> None:
     ran = command("pose", media / "talk.mp4", "-o", "x.mp4", "--portrait", media / "scenery.mp4")
     assert ran.status == 1 and "no body found in the portrait" in ran.err and not Path("x.mp4").exists()
+    ran = command("pose", media / "scenery.mp4", "-o", "x.mp4")
+    assert ran.status == 1 and "no body found in the driving" in ran.err and not Path("x.mp4").exists()
     ran = command("pose", media / "voice.wav", "-o", "x.mp4")
     assert ran.status == 1 and "no pictures" in ran.err and ran.err.count("\n") == 1
 

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from portrayal import body as b
+from portrayal.errors import PortrayalError
 from portrayal.track.face import CutDetector
 from portrayal.track.motion import NOISE_BODY, REACH, bilateral
 from portrayal.track.wholebody import best_tracker
@@ -23,6 +24,8 @@ Seen = tuple[Rgb, Array | None]
 TRUST = (0.4, 0.6)
 #: What a shown point scores at least, and a hidden one at most: either side of the 0.5 that is asked for.
 _SHOWN, _HIDDEN = 0.55, 0.45
+#: Frames without any body after which a video is given up.
+PATIENCE = 200
 #: How much is smoothed, as in :func:`portrayal.track.motion.steady`.
 STRENGTH = 0.5
 #: Hips this near to the lower edge, in heights of the frame, are guessed from what is above it.
@@ -39,14 +42,20 @@ def followed(frames: Iterable[Rgb], smooth: float = STRENGTH) -> Iterator[Seen]:
     """Every frame and the body in it; where none is seen, the last that was, and None before the first.
 
     Joints outside the frame, which the tracker guesses, score 0. smooth: how much over time, 0 none to 1
-    strong, which looks a few frames ahead; only these are held.
+    strong, which looks a few frames ahead; only these are held. PortrayalError where no body is seen in all
+    frames, or in the first :data:`PATIENCE`.
     """
     tracker = best_tracker()
     found = ((rgb, in_frame(tracker(rgb), rgb)) for rgb in frames)
     last: Array | None = None
+    count = 0
     for rgb, points in steadied(found, smooth) if smooth > 0 else found:
         last = last if points is None else points
+        if last is None and (count := count + 1) >= PATIENCE:
+            raise PortrayalError(f"no body found in the first {PATIENCE} frames (--start begins later)")
         yield rgb, last
+    if count and last is None:
+        raise PortrayalError("no body found in the driving")
 
 
 def in_frame(points: Array | None, rgb: Rgb) -> Array | None:

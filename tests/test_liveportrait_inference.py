@@ -10,8 +10,9 @@ import torch
 
 from golden.liveportrait import tiny
 from portrayal.engines.liveportrait.checkpoint import Checkpoint, load_checkpoint
-from portrayal.engines.liveportrait.inference import Inference, device
+from portrayal.engines.liveportrait.inference import Inference
 from portrayal.errors import UsageError
+from portrayal.neural.device import device_of
 
 
 @pytest.fixture(scope="module")
@@ -93,7 +94,7 @@ def test_small_networks_are_functions_of_arrays(checkpoint: Checkpoint) -> None:
 
 
 def test_devices() -> None:
-    assert device("cpu").type == "cpu"
+    assert device_of("cpu").type == "cpu"
     for name in ("quantum", "cuda:99"):
         with pytest.raises(UsageError, match=f"--device: '{name}' is not there"):
-            device(name)
+            device_of(name)

@@ -15,6 +15,6 @@ def device_of(name: str) -> torch.device:
     try:
         device = torch.device(name)
         torch.empty(0, device=device)
-    except (RuntimeError, AssertionError) as error:
+    except (RuntimeError, AssertionError, NotImplementedError) as error:
         raise UsageError(f"--device: {name!r} is not there; use auto, cpu, cuda or cuda:1") from error
     return device

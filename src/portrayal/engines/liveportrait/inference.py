@@ -21,7 +21,7 @@ from portrayal.engines.liveportrait.checkpoint import Checkpoint, load_checkpoin
 from portrayal.engines.liveportrait.keypoints import FaceMotion
 from portrayal.engines.liveportrait.networks import WarpSource
 from portrayal.engines.liveportrait.retargeting import Network, Retargeting
-from portrayal.errors import UsageError
+from portrayal.neural.device import device_of
 from portrayal.neural.transformed import transformed
 
 if TYPE_CHECKING:
@@ -37,24 +37,12 @@ _PRECISIONS = {"fp32": torch.float32, "fp16": torch.float16, "bf16": torch.bfloa
 
 def load_networks(options: LivePortraitOptions) -> Inference:
     """The networks that the options name, on the device that they name; PortrayalError, UsageError."""
-    place = device(options.device)
+    place = device_of(options.device)
     precision = options.precision
     if precision == "auto":
         precision = "fp16" if place.type == "cuda" else "fp32"
     checkpoint = load_checkpoint(options.weights, options.animal)
     return Inference(checkpoint, place, _PRECISIONS[precision], compiled=options.compile)
-
-
-def device(name: str) -> torch.device:
-    """Where to compute; auto is a CUDA card where there is one. UsageError where it is not there."""
-    if name == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    try:
-        place = torch.device(name)
-        torch.empty(1, device=place)
-    except (RuntimeError, AssertionError, NotImplementedError) as error:
-        raise UsageError(f"--device: {name!r} is not there; use auto, cpu, cuda or cuda:1") from error
-    return place
 
 
 class Inference:

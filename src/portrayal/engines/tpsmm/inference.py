@@ -17,7 +17,8 @@ from torch import Tensor, nn
 from portrayal.engines.tpsmm.checkpoint import Checkpoint, load_checkpoint
 from portrayal.engines.tpsmm.folding import for_processor, without_batch_norms
 from portrayal.engines.tpsmm.networks import DenseMotion
-from portrayal.errors import PortrayalError, UsageError
+from portrayal.errors import PortrayalError
+from portrayal.neural.device import device_of
 
 if TYPE_CHECKING:
     from portrayal.engines.tpsmm.info import TpsmmOptions
@@ -45,7 +46,7 @@ class Source:
 
 def load_networks(options: TpsmmOptions) -> Inference:
     """The networks that the options name; PortrayalError where they are missing or cannot do the mode."""
-    place = _device(options.device)
+    place = device_of(options.device)
     precision = options.precision
     if precision == "auto":
         precision = "fp16" if place.type == "cuda" else "fp32"
@@ -53,17 +54,6 @@ def load_networks(options: TpsmmOptions) -> Inference:
     if options.mode == "avd" and checkpoint.avd is None:
         raise PortrayalError("these weights have no avd_network, so --mode avd cannot be had; use relative")
     return Inference(checkpoint, place, _PRECISIONS[precision], compiled=options.compile)
-
-
-def _device(name: str) -> torch.device:
-    if name == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    try:
-        place = torch.device(name)
-        torch.empty(1, device=place)
-    except (RuntimeError, AssertionError, NotImplementedError) as error:
-        raise UsageError(f"--device: {name!r} is not there; use auto, cpu, cuda or cuda:1") from error
-    return place
 
 
 class Inference:

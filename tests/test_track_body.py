@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import SimpleNamespace
 
 import cv2
 import numpy as np
@@ -21,6 +22,7 @@ from portrayal.body import (
     RIGHT_SHOULDER,
 )
 from portrayal.media.image import read_image
+from portrayal.track import body as tracking
 from portrayal.track.body import BodyTracker
 from portrayal.track.face import find_faces
 from portrayal.track.topology import CHIN, MOUTH_LEFT, NOSE_TIP
@@ -59,6 +61,55 @@ def test_nobody_and_a_scene_cut(rgb: np.ndarray) -> None:
     assert tracker(rgb) is not None
     assert tracker(np.full_like(rgb, 200)) is None  # she is not looked for where she was
     tracker.close()
+
+
+class Numbered:
+    """In place of MediaPipe's graph: every landmark in the middle of the pixel that has its number."""
+
+    def __init__(self, width: int) -> None:
+        self.width, self.closed = width, False
+
+    def process(self, rgb: np.ndarray) -> SimpleNamespace:
+        def row(count: int, y: int) -> SimpleNamespace:
+            points = [(number + 0.5) / self.width for number in range(count)]
+            place = (y + 0.5) / rgb.shape[0]
+            return SimpleNamespace(landmark=[SimpleNamespace(x=x, y=place, visibility=0.7) for x in points])
+
+        return SimpleNamespace(
+            pose_landmarks=row(33, 0),
+            left_hand_landmarks=row(21, 1),
+            right_hand_landmarks=row(21, 2),
+            face_landmarks=row(468, 3),
+        )
+
+    def close(self) -> None:
+        self.closed = True
+
+
+def test_every_landmark_has_its_place_and_a_cut_a_new_graph(monkeypatch: pytest.MonkeyPatch) -> None:
+    graphs: list[Numbered] = []
+
+    def new_graph() -> Numbered:
+        graphs.append(Numbered(500))
+        return graphs[-1]
+
+    monkeypatch.setattr(tracking, "_new_graph", new_graph)
+    tracker = BodyTracker()
+    black = np.zeros((100, 500, 3), np.uint8)
+    points = tracker(black)
+    assert points is not None
+    numbers = points[:, 0].round(3).tolist()
+    assert numbers[:11] == [0, 2, 5, 7, 8, 11, 12, 13, 14, 15, 16]
+    assert numbers[11:17] == [23, 24, 25, 26, 27, 28]
+    assert numbers[17:23] == [31, 31, 29, 32, 32, 30]
+    for root, row in ((LEFT_HAND, 1), (RIGHT_HAND, 2)):
+        np.testing.assert_allclose(points[root : root + 21, 0], np.arange(21), atol=1e-3)
+        np.testing.assert_allclose(points[root : root + 21, 1], row, atol=1e-3)
+    assert (points[:23, 2] == np.float32(0.7)).all() and (points[23:, 2] == 1).all()
+    tracker(black)
+    assert len(graphs) == 1
+    tracker(np.full_like(black, 200))
+    assert len(graphs) == 2 and graphs[0].closed and not graphs[1].closed
 
 
 class TestDwpose:

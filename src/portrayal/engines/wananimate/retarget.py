@@ -49,8 +49,8 @@ class Retarget:
 
     reference, first: (133, 3) points of the portrait and of the driving's first frame, in pixels of pictures
     of `reference_size` and `driving_size`, (width, height). compat: the official ratios, which know no limit
-    and are taken of limbs that are not seen, too; and the official scale, which is that of the pictures where
-    not both show hips.
+    and are taken of limbs that are not seen, too; the official scale, which is that of the pictures where not
+    both show hips; and unseen roots of hands as far from the wrists as in the driving, in pixels.
     """
 
     def __init__(
@@ -69,6 +69,7 @@ class Retarget:
         enlarged[:, :2] *= np.array(canvas) / reference_size
         self.seen: Seen = min(_seen(own, reference_size), _seen(other, driving_size), key=_ORDER.index)
         self._ratios = _ratios(enlarged, other, None if compat else CLAMP)
+        self._to_root = 1.0 if compat else 1 / self.scale
         moved = self._limbs(other)
         self._offset = _offset(moved, enlarged, self.seen)
 
@@ -97,12 +98,12 @@ class Retarget:
 
     def _hand(self, hand: Array, old: Array, wrist: Array) -> Array:
         """Scaled about its root and put with it on the wrist; an unseen root is as far from the wrist
-        as it was."""
+        as it was: in the portrait's pixels, or as published in the driving's."""
         new = hand.copy()
         grown = max(self._ratios[0], self._ratios[1]) / self.scale
         place = wrist[:2]
         if hand[0, 2] < _HAND:
-            place = place + (hand[0, :2] - old[:2]) / self.scale
+            place = place + (hand[0, :2] - old[:2]) * self._to_root
         new[:, :2] = np.trunc((hand[:, :2] - hand[0, :2]) * grown + place)
         new[hand[:, 2] < _HAND] = (0, 0, 0)
         return new

@@ -159,6 +159,12 @@ def folder(name: str) -> Path:
     return Path(cache).expanduser() / "portrayal" / "weights" / weights_of(name).repository
 
 
+def file(name: str) -> Path:
+    """Where the file of a checkpoint that has but one lies or will lie."""
+    [only] = weights_of(name).files
+    return folder(name) / only
+
+
 def complete(name: str) -> bool:
     """Whether the checkpoint and those it does not work without are here."""
     return not any(missing(part) for part in parts(name))

@@ -35,8 +35,7 @@ class Identity:
     @classmethod
     def downloaded(cls) -> Identity | None:
         """That of `portrayal download sface`; None where it is not here."""
-        (name,) = weights.weights_of("sface").files
-        return None if weights.missing("sface") else cls(weights.folder("sface") / name)
+        return None if weights.missing("sface") else cls(weights.file("sface"))
 
     def __call__(self, rgb: Rgb, face: Face) -> NDArray[np.float32]:
         """(N,) of length 1, for a face in an (H, W, 3) picture."""

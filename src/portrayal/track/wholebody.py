@@ -50,8 +50,7 @@ class WholeBodyTracker:
         if self._is_cut(rgb):
             self._last = None
         points = self._found(rgb, _first_box(rgb) if self._last is None else _box(self._last, rgb))
-        seen = points[:17, 2].max(initial=0) > 0 and points[:17, 2].mean() >= LOST
-        self._last = points if seen else None
+        self._last = points if points[:17, 2].mean() >= LOST else None
         return self._last
 
     def close(self) -> None:
@@ -93,8 +92,7 @@ def best_tracker() -> BodyTracker | WholeBodyTracker:
 
     if weights.missing("dwpose") or find_spec("onnxruntime") is None:
         return BodyTracker()
-    [name] = weights.weights_of("dwpose").files
-    return WholeBodyTracker(weights.folder("dwpose") / name)
+    return WholeBodyTracker(weights.file("dwpose"))
 
 
 def _session(model: Path) -> Any:

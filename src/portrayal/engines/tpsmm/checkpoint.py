@@ -80,8 +80,7 @@ def save_safetensors(parts: dict[str, State], path: Path) -> None:
 def _downloaded(config: str) -> Path:
     """The file of the cache: converted once, so that it need not be taken apart again."""
     name = f"tpsmm-{config}"
-    [file] = weights.weights_of(name).files
-    published = weights.folder(name) / file
+    published = weights.file(name)
     if not published.is_file():
         raise PortrayalError(f"the weights of {name} are not here; {weights.advice(name)}")
     converted = published.with_name(f"{config}.safetensors")

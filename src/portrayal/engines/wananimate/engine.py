@@ -104,8 +104,7 @@ def _lora(name: str, option: str) -> Path:
     download = DOWNLOADS[option]
     if weights.missing(download):
         raise PortrayalError(f"--{option}: it is not here; {weights.advice(download)}")
-    [file] = weights.weights_of(download).files
-    return weights.folder(download) / file
+    return weights.file(download)
 
 
 def _work(size: tuple[int, int], driving: Driving, options: WanAnimateOptions) -> Any:

@@ -7,18 +7,16 @@ those of the family.
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
 
 from portrayal import weights
-from portrayal.errors import PortrayalError
-from portrayal.media.files import shown
+from portrayal.neural.wan import places
 from portrayal.neural.wan.loading import Part, filled
 from portrayal.neural.wan.naming import ANIMATE_2
-from portrayal.neural.wan.places import COMFY, ENCODERS, Place, find
+from portrayal.neural.wan.places import COMFY, Files, Place
 from portrayal.neural.wan.sizes import count, shape
 from portrayal.neural.wan.tables import State
 
@@ -33,18 +31,6 @@ TRANSFORMER: Place = (
 )
 #: Width of a head of the published model, which no shape tells.
 HEAD = 128
-PARTS = {"transformer": TRANSFORMER} | ENCODERS
-
-
-@dataclass(frozen=True)
-class Files:
-    """A path for every network."""
-
-    transformer: Path
-    vae: Path
-    image_encoder: Path
-    text_encoder: Path
-    tokenizer: Path
 
 
 def find_files(variant: str, folder: str | None = None, transformer: str | None = None) -> Files:
@@ -54,21 +40,11 @@ def find_files(variant: str, folder: str | None = None, transformer: str | None 
     PortrayalError names what is missing.
     """
     name = "wananimate2" if variant == "distilled" else "wananimate2-base"
-    root = weights.folder("wananimate-encoders") if folder is None else Path(folder)
-    if not root.is_dir():
-        if folder is not None:
-            raise PortrayalError(f"{shown(root)}: is no folder; {weights.advice(name)}")
-        raise PortrayalError(f"the weights of {name} are not here; {weights.advice(name)}")
-    found = {part: find(root, place) for part, place in PARTS.items() if folder or part != "transformer"}
-    if transformer is not None:
-        found["transformer"] = Path(transformer)
-    elif folder is None and not weights.missing(name):
-        [file] = weights.weights_of(name).files
-        found["transformer"] = weights.folder(name) / file
-    lost = [place[0] for part, place in PARTS.items() if found.get(part) is None]
-    if lost:
-        raise PortrayalError(f"{shown(root)}: lacks {', '.join(lost)}; {weights.advice(name)}")
-    return Files(**{part: path for part, path in found.items() if path is not None})
+
+    def downloaded() -> Path | None:
+        return None if weights.missing(name) else weights.file(name)
+
+    return places.find_files(name, TRANSFORMER, folder, transformer, downloaded)
 
 
 def load_transformer(path: str | Path, dtype: torch.dtype = torch.bfloat16) -> Any:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
+from portrayal import weights
 from portrayal.errors import PortrayalError
 from portrayal.media.files import shown
 
@@ -64,3 +67,44 @@ def find(root: Path, place: Place) -> Path | None:
             raise PortrayalError(f"{shown(root)}: has {what}; use {option}")
         return paths[0]
     return None
+
+
+@dataclass(frozen=True)
+class Files:
+    """A path for every network: a file, or a folder that holds one file or shards with their index."""
+
+    transformer: Path
+    vae: Path
+    image_encoder: Path
+    text_encoder: Path
+    tokenizer: Path
+
+
+def find_files(
+    name: str,
+    place: Place,
+    folder: str | Path | None,
+    transformer: str | Path | None,
+    downloaded: Callable[[], Path | None],
+) -> Files:
+    """The files of a checkpoint folder; without one, those that `portrayal download` of `name` fetched.
+
+    place: of the transformer in a folder. transformer: a file or folder in place of the one there.
+    downloaded: the transformer that was fetched, None where it was not. PortrayalError names what is missing,
+    or several files of which one must be chosen.
+    """
+    root = weights.folder("wananimate-encoders") if folder is None else Path(folder)
+    if not root.is_dir():
+        if folder is not None:
+            raise PortrayalError(f"{shown(root)}: is no folder; {weights.advice(name)}")
+        raise PortrayalError(f"the weights of {name} are not here; {weights.advice(name)}")
+    found = {part: find(root, where) for part, where in ENCODERS.items()}
+    if transformer is not None:
+        found["transformer"] = Path(transformer)
+    else:
+        found["transformer"] = downloaded() if folder is None else find(root, place)
+    titles = {"transformer": place[0]} | {part: title for part, (title, _) in ENCODERS.items()}
+    lost = [title for part, title in titles.items() if found[part] is None]
+    if lost:
+        raise PortrayalError(f"{shown(root)}: lacks {', '.join(lost)}; {weights.advice(name)}")
+    return Files(**{part: path for part, path in found.items() if path is not None})

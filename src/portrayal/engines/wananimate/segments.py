@@ -150,11 +150,10 @@ def recoloured(made: Tensor, before: Tensor) -> Tensor:
     `before` that they repeat; it stops the drift of colours from segment to segment."""
     again = made[:, :, : before.shape[2]]
     axes = (2, 3, 4)
+    mean = again.mean(axes, keepdim=True)
     gain = before.std(axes, keepdim=True) / again.std(axes, keepdim=True).clamp_min(1e-4)
-    gain = gain.clamp(*GAINS)
-    shift = before.mean(axes, keepdim=True) - gain * again.mean(axes, keepdim=True)
-    centre = shift - (1 - gain) * again.mean(axes, keepdim=True)  # what the mean itself moves by
-    return (made * gain + shift + (centre.clamp(-SHIFT, SHIFT) - centre)).clamp(-1, 1)
+    moved = (before.mean(axes, keepdim=True) - mean).clamp(-SHIFT, SHIFT)
+    return ((made - mean) * gain.clamp(*GAINS) + mean + moved).clamp(-1, 1)
 
 
 def _present(value: Any) -> Any:

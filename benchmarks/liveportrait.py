@@ -9,8 +9,6 @@ and the engine in fp16, eager and (--compile) compiled, and the share of --peak 
 from __future__ import annotations
 
 import argparse
-import statistics
-import time
 from collections.abc import Callable
 from functools import partial
 
@@ -21,8 +19,7 @@ from torch.utils.flop_counter import FlopCounterMode
 import liveportrait_plain as plain
 from portrayal.engines.liveportrait.checkpoint import KINDS, MLP, Checkpoint
 from portrayal.engines.liveportrait.inference import Inference
-
-Draw = Callable[[], Tensor]
+from turns import Draw, measured
 
 
 class PlainDrawing(nn.Module):
@@ -61,35 +58,6 @@ def engine(
     large = [KINDS[name].network(network.state_dict()) for name, network in networks.items()]
     small = [MLP.network(plain.Mlp(*plain.MLPS[name]).state_dict()) for name in ("stitching", "eye", "lip")]
     return Inference(Checkpoint(*large, *small), device, dtype, compiled=compiled)  # type: ignore[arg-type]
-
-
-def measured(
-    draws: dict[str, Draw], rounds: int, frames: int, device: torch.device
-) -> dict[str, tuple[float, float]]:
-    """Median milliseconds of a frame, by the clock and of the processor.
-
-    The forms take turns, so that what disturbs the machine disturbs all.
-    """
-    for draw in draws.values():
-        for _ in range(3 if device.type == "cuda" else 1):
-            draw()
-    times: dict[str, list[tuple[float, float]]] = {name: [] for name in draws}
-    for _ in range(rounds):
-        for name, draw in draws.items():
-            start = _now(device)
-            draw()
-            end = _now(device)
-            times[name].append(((end[0] - start[0]) * 1000 / frames, (end[1] - start[1]) * 1000 / frames))
-    return {
-        name: (statistics.median(wall for wall, _ in values), statistics.median(cpu for _, cpu in values))
-        for name, values in times.items()
-    }
-
-
-def _now(device: torch.device) -> tuple[float, float]:
-    if device.type == "cuda":
-        torch.cuda.synchronize(device)
-    return time.perf_counter(), time.process_time()
 
 
 def main() -> None:

@@ -11,8 +11,6 @@ in fp16 autocast, the engine in fp16, eager and (--compile) compiled.
 from __future__ import annotations
 
 import argparse
-import statistics
-import time
 from collections.abc import Callable
 
 import torch
@@ -23,8 +21,8 @@ import tpsmm_plain as plain
 from portrayal.engines.tpsmm import networks
 from portrayal.engines.tpsmm.checkpoint import Checkpoint
 from portrayal.engines.tpsmm.inference import Inference
+from turns import Draw, measured
 
-Draw = Callable[[], Tensor]
 OURS: dict[str, Callable[[], nn.Module]] = {
     "kp_detector": networks.KeypointDetector,
     "dense_motion_network": networks.DenseMotionNetwork,
@@ -53,35 +51,6 @@ def checkpoint(weights: dict[str, nn.Module]) -> Checkpoint:
 
 def picture(count: int, size: int) -> Tensor:
     return F.interpolate(torch.rand(count, 3, 16, 16), (size, size), mode="bilinear")
-
-
-def milliseconds(
-    draws: dict[str, Draw], rounds: int, frames: int, device: torch.device
-) -> dict[str, tuple[float, float]]:
-    """Median times of a frame by the clock and by the processor; the forms take turns, so that what disturbs
-    the machine disturbs all.
-    """
-    for draw in draws.values():
-        for _ in range(3 if device.type == "cuda" else 1):
-            draw()
-    times: dict[str, list[tuple[float, float]]] = {name: [] for name in draws}
-    for _ in range(rounds):
-        for name, draw in draws.items():
-            clock, processor = _now(device)
-            draw()
-            then = _now(device)
-            scale = 1000 / frames
-            times[name].append(((then[0] - clock) * scale, (then[1] - processor) * scale))
-    return {
-        name: (statistics.median(clock), statistics.median(processor))
-        for name, (clock, processor) in ((name, zip(*pairs, strict=True)) for name, pairs in times.items())
-    }
-
-
-def _now(device: torch.device) -> tuple[float, float]:
-    if device.type == "cuda":
-        torch.cuda.synchronize(device)
-    return time.perf_counter(), time.process_time()
 
 
 def main() -> None:
@@ -131,7 +100,7 @@ def main() -> None:
         "| form | ms a frame | times the plain | processor ms | times the plain | largest difference of 1 |"
     )
     print("| --- | --: | --: | --: | --: | --: |")
-    times = milliseconds(draws, arguments.rounds, arguments.batch, device)
+    times = measured(draws, arguments.rounds, arguments.batch, device)
     base = times["plain"]
     for name, (clock, processor) in times.items():
         difference = (draws[name]() - wanted).abs().max().item()

@@ -38,12 +38,7 @@ def _target(face: Face, **amounts: float) -> Target:
 def test_eyes_are_read_more_like_what_was_meant(portrait: Portrait, calibration: Calibration) -> None:
     face = portrait.faces[0]
     actor, eyes = Actor(portrait.rgb, face), [COLUMN["eye_right"], COLUMN["eye_left"]]
-    wanted = [
-        _target(face, eyeWideLeft=0.9, eyeWideRight=0.9),
-        _target(face, eyeWideLeft=0.5, eyeWideRight=0.5, browInnerUp=0.8, jawOpen=0.2),
-        _target(face, eyeBlinkLeft=0.3, eyeBlinkRight=0.3, browInnerUp=0.7),
-        _target(face, browDownLeft=0.8, browDownRight=0.8, mouthSmileLeft=0.6, mouthSmileRight=0.6),
-    ]
+    wanted = [_target(face, **amounts) for amounts in _mixtures(24)]
 
     def read(targets: list[Target]) -> np.ndarray:
         tracker, values = FaceTracker(face), []
@@ -59,7 +54,21 @@ def test_eyes_are_read_more_like_what_was_meant(portrait: Portrait, calibration:
     meant = np.array([measure(Face(t.points))[eyes] for t in wanted]) - measure(face)[eyes]
     plain = np.abs(read(wanted) - meant).mean()
     corrected = np.abs(read([calibration(t) for t in wanted]) - meant).mean()
-    assert corrected < plain
+    assert corrected < 0.95 * plain
+
+
+def _mixtures(count: int) -> list[dict[str, float]]:
+    """Three shapes at a time, by chance."""
+    random = np.random.default_rng(0)
+    both = ("eyeWide", "eyeBlink", "eyeSquint", "eyeLookUp", "eyeLookDown", "browDown", "mouthSmile")
+    found = []
+    for _ in range(count):
+        amounts = {}
+        for name in random.choice([*both, "browInnerUp", "jawOpen"], 3, replace=False):
+            amount = random.uniform(0.2, 0.8) * (0.5 if name in ("eyeBlink", "jawOpen") else 1)
+            amounts |= {f"{name}{side}": amount for side in (("Left", "Right") if name in both else ("",))}
+        found.append(amounts)
+    return found
 
 
 def test_the_portrait_as_it_is_and_closed_eyes_stay(portrait: Portrait, calibration: Calibration) -> None:

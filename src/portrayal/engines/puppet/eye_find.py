@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from portrayal.engines.puppet.eye_geometry import (
     BOTTOM,
+    CREASE,
     NO_OFFSETS,
     TOP,
     Anatomy,
@@ -27,6 +28,8 @@ _HALF_WIDTH, _HALF_HEIGHT = 0.3, 0.24
 #: How far lid edges may lie from their landmarks (eye distances): in their middle, and more on one side.
 _SHIFT, _TILT = np.linspace(-0.045, 0.045, 31), np.linspace(-0.025, 0.025, 11)
 _STRAY_COST = 0.12
+#: The upper lid's edge lies no nearer to its fold than this share of the landmarks' distance.
+_TO_FOLD = 0.5
 #: How far their corners may lie outside and below their landmarks.
 _OUTWARD, _UPWARD = np.linspace(-0.01, 0.05, 7), np.linspace(-0.02, 0.02, 5)
 _CORNER_COST = 25.0
@@ -134,7 +137,10 @@ def find_edges(rgb: Rgb, anatomy: Anatomy, disc: Disc) -> Array:
         skin = np.median(lab[skin_here & (np.abs(x) < 0.2)[None]], axis=0)
         to_skin = _distance(lab, skin)
         likenesses.append((to_skin - to_eye) / (to_skin + to_eye + 6))
-        offsets[lid, :, 1] = _trace(likenesses[-1], x, y, curves[TOP - 1 + lid], sign)
+        edge = curves[TOP - 1 + lid]
+        fold = curves[CREASE] if lid == 0 else edge - _SHIFT[-1] / _TO_FOLD
+        room = _TO_FOLD * float((edge - fold)[len(edge) // 4 : -len(edge) // 4, 1].mean())
+        offsets[lid, :, 1] = _trace(likenesses[-1], x, y, edge, sign, room)
     return _with_corners(np.minimum(*likenesses), curves[[TOP - 1, BOTTOM - 1]], offsets)
 
 
@@ -172,8 +178,8 @@ def _distance(lab: Any, colour: Array) -> Array:
     return np.asarray(np.linalg.norm((lab - colour) * np.array([0.7, 1, 1], np.float32), axis=2), np.float32)
 
 
-def _trace(likeness: Array, x: Array, y: Array, curve: Array, sign: int) -> Array:
-    """(K,) offsets along the curve of an edge; sign 1 where the eye is below it."""
+def _trace(likeness: Array, x: Array, y: Array, curve: Array, sign: int, room: float) -> Array:
+    """(K,) offsets along the curve of an edge, upwards by `room` at most; sign 1 where the eye is below."""
     half = 5
     sums = np.cumsum(np.pad(likeness, ((half + 1, half), (0, 0)), mode="edge"), axis=0)
     below = (sums[2 * half + 1 :] - sums[half : -half - 1])[: len(y)] / half
@@ -187,7 +193,7 @@ def _trace(likeness: Array, x: Array, y: Array, curve: Array, sign: int) -> Arra
     level = np.interp(across, curve[:, 0], curve[:, 1]) + shape * moved
     rows = np.clip(np.rint((level - y[0]) * _DENSITY), 0, len(y) - 1).astype(int)
     cost = _STRAY_COST * ((_SHIFT[:, None] / _SHIFT[-1]) ** 2 + 0.5 * (_TILT / _TILT[-1]) ** 2)
-    gain = score[rows, columns].mean(2) - cost
+    gain = np.where(_SHIFT[:, None] < -room, -np.inf, score[rows, columns].mean(2) - cost)
     best, tilt = np.unravel_index(int(gain.argmax()), gain.shape)
     trust = np.clip((gain[best, tilt] - gain[len(_SHIFT) // 2, len(_TILT) // 2]) / 0.05, 0, 1)
     own = (curve[:, 0] - curve[0, 0]) / (curve[-1, 0] - curve[0, 0]) * 2 - 1

@@ -207,12 +207,12 @@ def _white(own: Array, ring: Array, inside: Array) -> Array:
 
 def _white_enough(white: Array, inside: Array, skin: Array) -> Array:
     """Where what should be white is much darker than skin (a deep shadow, a blurred small eye), lighter and
-    paler: it is about to be seen in the open."""
+    paler, in the light that the skin is in: it is about to be seen in the open."""
     if not len(skin) or not inside.any():
         return white
     colour, around = np.median(white[inside > 0], axis=0), np.median(skin, axis=0)
     light = float(colour @ _LUMA) + 1
     gain = float(np.clip(WHITE_OVER_SKIN * float(around @ _LUMA) / light, 1, 1.6))
     pale = 0.6 * min((gain - 1) / 0.3, 1)
-    grey = (white @ _LUMA)[..., None]
-    return np.asarray(gain * (white + pale * (grey - white)), np.float32)
+    tint = 0.5 + 0.5 * around / max(float(around @ _LUMA), 1)
+    return np.asarray(gain * (white + pale * ((white @ _LUMA)[..., None] * tint - white)), np.float32)

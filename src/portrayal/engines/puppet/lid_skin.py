@@ -20,12 +20,16 @@ Rgb = NDArray[np.uint8]
 
 #: The skin is spread over the eye at about this many pixels across.
 _COARSE = 72
+#: How far beyond the corners, outer and inner, an eye may be outlined (eye distances), and how far above and
+#: below the landmarks.
+_BEYOND, _ABOVE, _BELOW = (0.1, 0.05), 0.045, 0.04
 _LUMA = np.array([0.299, 0.587, 0.114], np.float32)
 
 
 class LidSkin:
     """skin: (h, w, 3) float, the box of the portrait with smooth skin where the eye is. lashes: (h, w, 3)
-    0-1, how dark the strips along the lids' edges are against it."""
+    0-1, how dark the strips along the lids' edges are against it. outline: (h, w) 0-1, where it is darker
+    than skin all around the eye: a painted outline, or lashes longer than those strips."""
 
     def __init__(self, picture: Rgb, box: Box, anatomy: Anatomy) -> None:
         own = picture.astype(np.float32)
@@ -33,7 +37,8 @@ class LidSkin:
         rows = [np.interp(x, c[:, 0], c[:, 1]).astype(np.float32) for c in anatomy.rest.curves]
         _, crease, upper, lower, rim, _ = rows
         scale = anatomy.frame.scale
-        smooth = _spread(own, x, y, rows, anatomy)
+        hidden = _hidden(x, y, rows, anatomy)
+        smooth = _spread(own, hidden)
         height = np.clip((y - crease) / np.maximum(lower - crease, 0.02), 0, 1)
         ends = anatomy.rest.curves[TOP - 1][[0, -1], 0]
         across = np.clip(1 - ((x - ends.mean()) / max(float(np.ptp(ends)) / 2, 1e-3)) ** 2, 0, 1)
@@ -42,15 +47,24 @@ class LidSkin:
         above = _strip(upper - y, np.minimum(STRIP_TOP, 0.6 * (upper - crease)), scale)
         below = _strip(y - lower, np.minimum(STRIP_BOTTOM, 0.6 * (rim - lower)), scale)
         self.lashes = _darkness(own, smooth, np.where(y < (upper + lower) / 2, above, below))
+        inside = cv2.GaussianBlur(hidden.astype(np.float32), (0, 0), max(0.7, 0.012 * scale))
+        darker = 1 - (own @ _LUMA) / np.maximum(smooth @ _LUMA, 4)
+        self.outline = np.asarray(inside * np.clip(darker / 0.12 - 0.4, 0, 1), np.float32)
 
 
-def _spread(own: Array, x: Array, y: Array, rows: list[Array], anatomy: Anatomy) -> Array:
-    """The skin around the eye continued over it: a harmonic function of what surrounds it."""
+def _hidden(x: Array, y: Array, rows: list[Array], anatomy: Anatomy) -> NDArray[np.bool_]:
+    """(h, w) the eye and its outline."""
     _, crease, upper, lower, rim, _ = rows
-    curves = anatomy.rest.curves
-    first, last = curves[TOP - 1, 0, 0], curves[TOP - 1, -1, 0]
-    hidden = (y > np.minimum(crease, upper - 0.03)) & (y < np.maximum(0.5 * (lower + rim), lower + 0.035))
-    hidden &= (x > first - 0.045) & (x < last + 0.03)
+    ends = anatomy.rest.curves[TOP - 1][[0, -1], 0]
+    beyond = _BEYOND if anatomy.side == "right" else _BEYOND[::-1]
+    rows_here = (y > np.minimum(crease, upper - _ABOVE)) & (
+        y < np.maximum(0.5 * (lower + rim), lower + _BELOW)
+    )
+    return np.asarray(rows_here & (x > ends[0] - beyond[0]) & (x < ends[1] + beyond[1]), np.bool_)
+
+
+def _spread(own: Array, hidden: NDArray[np.bool_]) -> Array:
+    """The skin around the eye continued over it: a harmonic function of what surrounds it."""
     width = own.shape[1]
     factor = min(1.0, _COARSE / width)
     small = cv2.resize(own, None, fx=factor, fy=factor, interpolation=cv2.INTER_AREA)
@@ -62,7 +76,7 @@ def _spread(own: Array, x: Array, y: Array, rows: list[Array], anatomy: Anatomy)
     usual = cv2.GaussianBlur(grey * near, (0, 0), 8) / np.maximum(
         cv2.GaussianBlur(near * 1.0, (0, 0), 8), 1e-3
     )
-    known[near & (grey < 0.62 * usual)] = 0
+    known[near & (grey < 0.82 * usual)] = 0
     if known.sum() < 8:
         return own
     share = cv2.GaussianBlur(known, (0, 0), 1.5)

@@ -31,12 +31,12 @@ from portrayal.track.topology import (
 Array = NDArray[np.float32]
 Span = tuple[float, float]
 
-#: Where a measure begins to resist and where it ends. Openings and widths in eye distances on the mean face,
-#: gaze in eye widths from the middle of the eye.
+#: Where a measure begins to resist and where it ends. The mouth's in eye distances on the mean face, eye
+#: opening in diameters of the iris, gaze in eye widths from the middle of the eye.
 MOUTH_OPEN: Span = (0.47, 0.62)
 MOUTH_WIDE: Span = (0.75, 0.86)
 MOUTH_NARROW: Span = (0.33, 0.22)
-EYE_OPEN: Span = (0.2, 0.27)
+EYE_OPEN: Span = (1.05, 1.35)
 GAZE_X: Span = (0.26, 0.34)
 GAZE_Y: Span = (0.21, 0.28)
 #: Where a portrait's own expression is beyond a knee already, how far it may still go.
@@ -179,7 +179,9 @@ def _limit_eyes(shape: Array, moved: Array, fields: Array) -> None:
     gaps = at_rest + moved[LID_BOTTOMS, 1] - moved[LID_TOPS, 1]
     for side, (right_corner, left_corner, iris) in enumerate(_EYES):
         width = float(shape[left_corner, 0] - shape[right_corner, 0])
-        excess = _excess(float(gaps[side, _LID_MIDDLE]), float(at_rest[side, _LID_MIDDLE]), EYE_OPEN)
+        across = 2 * float(np.linalg.norm(shape[list(iris[1:])] - shape[iris[0]], axis=1).mean())
+        span = (across * EYE_OPEN[0], across * EYE_OPEN[1])
+        excess = _excess(float(gaps[side, _LID_MIDDLE]), float(at_rest[side, _LID_MIDDLE]), span)
         if excess:
             wide = fields[_WIDES[side]]
             tops, bottoms = LID_TOPS[side, _LID_MIDDLE], LID_BOTTOMS[side, _LID_MIDDLE]

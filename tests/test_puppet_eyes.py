@@ -139,6 +139,21 @@ def test_closed_eyes_show_skin_and_a_line_of_lashes(drawn):
         assert after.astype(float).mean(1).min() < 0.85 * np.mean(SKIN)
 
 
+def test_closing_lids_take_the_outline_of_an_eye_along(drawn):
+    plain, face = drawn
+    rgb, dark = plain.copy(), (60, 40, 30)
+    for loop in LOOPS:
+        area = eye_area(face.landmarks, loop, rgb.shape)
+        outline = eye_area(face.landmarks, loop, rgb.shape, grow=5) & ~area
+        rgb[outline] = dark
+    canvas = painted(rgb, face, posed(face, **BLINK))
+    for loop in LOOPS:
+        around = eye_area(face.landmarks, loop, rgb.shape, grow=12)
+        assert like(canvas, dark)[around].sum() < 0.25 * like(rgb, dark)[around].sum()
+        line = like(canvas, dark, 90) & around
+        assert np.nonzero(line)[0].std() < 0.04 * SCALE
+
+
 def test_a_wink_leaves_the_other_eye(drawn):
     rgb, face = drawn
     canvas = painted(rgb, face, posed(face, eyeBlinkLeft=1.0))

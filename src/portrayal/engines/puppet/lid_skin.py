@@ -22,7 +22,7 @@ Rgb = NDArray[np.uint8]
 _COARSE = 72
 #: How far beyond the corners, outer and inner, an eye may be outlined (eye distances), and how far above and
 #: below the landmarks.
-_BEYOND, _ABOVE, _BELOW = (0.1, 0.05), 0.045, 0.04
+_BEYOND, _ABOVE, _BELOW = (0.1, 0.065), 0.055, 0.05
 _LUMA = np.array([0.299, 0.587, 0.114], np.float32)
 
 

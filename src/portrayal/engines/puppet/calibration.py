@@ -2,8 +2,8 @@
 
 A raised brow makes a tracker see the eyes wider, a smile narrower, and of a painting's wide eye it sees but a
 part; how much depends on the portrait. So a few expressions are drawn and tracked once, in a two-level design
-(Plackett and Burman 1946) that takes all of them apart at once. What is drawn of eyes and of mouth width is
-then corrected, within narrow limits.
+(Plackett and Burman 1946) that takes all of them apart at once. What is drawn of eyes and mouth is then
+corrected, within narrow limits.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ Array = NDArray[np.float32]
 #: How far each measure usually goes; in the order of :data:`portrayal.track.measures.MEASURES`.
 USUAL = np.array([0.05, 0.06, 0.08, 0.08, 0.06, 0.03, 0.03, 0.03, 4, 4, 4], np.float32)
 #: What is corrected, and by how much at most.
-LIMITS = {"mouth_width": 0.06, "eye_right": 0.1, "eye_left": 0.1}
+LIMITS = {"mouth_open": 0.02, "mouth_width": 0.06, "eye_right": 0.1, "eye_left": 0.1}
 #: A movement of which the tracker sees less is drawn larger by up to this.
 GAIN = 1.3
 #: Eye distance in pixels of the largest face that is drawn and tracked for this.
@@ -46,6 +46,8 @@ LEAST_SEEN = 0.6
 #: Eyes less open than this share of the portrait's are corrected less, closed ones not at all; eyes wider
 #: than the second are not made wider as much, and from the third on not at all.
 EYES_OPEN, EYES_WIDE, EYES_WIDEST = 0.6, 1.5, 2.0
+#: Closed lips stay closed; from the second opening on they are corrected (of face height).
+LIPS_PART = (0.005, 0.03)
 
 _HALF = np.array([0.5, 0.5, 0], np.float32)
 _BOTH_EYES = ("Left", "Right")
@@ -107,6 +109,7 @@ class Calibration:
         larger = np.clip(1 / seen, 1, GAIN) - 1
         wanted = larger * change - (change @ self.influence - change * own) / seen
         correction = self.share * _LIMIT * np.tanh(wanted / _LIMIT)
+        correction[_MOUTH] *= smooth_step(now[_MOUTH], *LIPS_PART)
         for eye in _EYES:
             openness = now[eye] / self.rest[eye]
             room = (EYES_WIDEST - openness) / (EYES_WIDEST - EYES_WIDE) if correction[eye] > 0 else 1.0
@@ -115,6 +118,7 @@ class Calibration:
 
 
 _LIMIT = np.array([LIMITS.get(key, 1e-6) for key in COLUMN], np.float32)
+_MOUTH = COLUMN["mouth_open"]
 _EYES = (COLUMN["eye_right"], COLUMN["eye_left"])
 
 
@@ -188,6 +192,7 @@ def _fields(face: Face) -> Array:
         raised[1] + (1 - left) * inner,
     )
     for key, names in (
+        ("mouth_open", ("jawOpen",)),
         ("mouth_width", ("mouthStretchLeft", "mouthStretchRight")),
         ("eye_right", ("eyeWideRight",)),
         ("eye_left", ("eyeWideLeft",)),

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from portrayal.engines.puppet.arch import Surface
 from portrayal.engines.puppet.mouth_look import Look
-from portrayal.engines.puppet.opening import Opening, bounds, coverage, lip_shade, smooth_step
+from portrayal.engines.puppet.opening import Opening, bounds, cast, coverage, lip_shade, smooth_step
 from portrayal.engines.puppet.own_mouth import OwnMouth
 from portrayal.engines.puppet.teeth import back_of_mouth, lower_teeth, recoloured, upper_teeth
 from portrayal.engines.puppet.transfer import Target
@@ -32,6 +32,8 @@ _CHIN = [152, 148, 377, 176, 400, 199, 200]
 #: Lips less than this apart (head space) with no teeth behind them stay as they are pictured; what the mouth
 #: opens beyond that shows its inside.
 PARTED = 0.1
+#: How dark the shadow is that the upper teeth cast upon the lower.
+SHADOW = 0.45
 #: The jaw's joint in head space, in front of the ear.
 JOINT: Array = np.array([0.0, 0.3, 0.55], np.float32)
 
@@ -119,10 +121,12 @@ class Mouth:
         covered = coverage(contour, box, self._soft)
         jaw = self._jaw(target)
         colour = self._back.render(jaw, box)[..., :3].astype(np.float32)
-        for layer, pose in ((self._lower, jaw), (self._upper, target.pose)):
+        for layer, pose, shadow in ((self._lower, jaw, 0.0), (self._upper, target.pose, SHADOW)):
             rgba = layer.render(pose, box)
-            alpha = rgba[..., 3:].astype(np.float32) * np.float32(1 / 255)
-            colour += alpha * (rgba[..., :3] - colour)
+            alpha = rgba[..., 3].astype(np.float32) * np.float32(1 / 255)
+            if shadow:
+                colour *= 1 - shadow * cast(alpha, pose)[..., None]
+            colour += alpha[..., None] * (rgba[..., :3] - colour)
         colour *= lip_shade(covered, target.pose)[..., None]
         part = canvas[box[1] : box[3], box[0] : box[2]]
         weight = (covered * np.float32(seen))[..., None]

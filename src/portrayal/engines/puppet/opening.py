@@ -19,6 +19,8 @@ Box = tuple[int, int, int, int]
 SHUT, OPEN = 0.015, 0.032
 #: Pixels of gap below which nothing is seen, and from which all is.
 FAINT, CLEAR = 0.7, 2.2
+#: How far below the upper teeth's edge their shadow reaches, head space.
+SHADOW_FALLS = 0.012
 _TOP, _BOTTOM = list(INNER_LIP_TOP), list(INNER_LIP_BOTTOM)
 _SHIFT = 4
 
@@ -109,3 +111,11 @@ def lip_shade(covered: Array, pose: HeadPose) -> Array:
     light = np.clip((shifted - 0.08) / 0.55, 0, 1)
     light = 0.4 + 0.6 * light * (2 - light)
     return np.asarray(cv2.resize(light, (width, height), interpolation=cv2.INTER_LINEAR), np.float32)
+
+
+def cast(alpha: Array, pose: HeadPose) -> Array:
+    """(h, w) float32 in [0, 1]: the shadow of what covers (h, w), close below it."""
+    down = pose.rotation[:2, 1] * (SHADOW_FALLS * pose.scale)
+    shift = np.array([[1, 0, down[0]], [0, 1, down[1]]], np.float32)
+    fallen = cv2.warpAffine(alpha, shift, alpha.shape[::-1])
+    return np.asarray(cv2.GaussianBlur(fallen, (0, 0), 0.5 * SHADOW_FALLS * pose.scale + 0.3), np.float32)

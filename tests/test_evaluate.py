@@ -22,6 +22,7 @@ from portrayal.errors import PortrayalError, UsageError
 from portrayal.evaluate import Report, evaluate, track
 from portrayal.evaluate.agreement import agreement, best_lag, frame_at, noise, same_time, tremble
 from portrayal.evaluate.identity import Identity
+from portrayal.evaluate.likeness import at_akd_size, keypoint_distance
 from portrayal.evaluate.pictures import (
     PSNR_LIMIT,
     border_error,
@@ -37,7 +38,7 @@ from portrayal.evaluate.protocol import reconstruction
 from portrayal.evaluate.sources import at_rate
 from portrayal.media.image import read_image
 from portrayal.media.write import write_video
-from portrayal.track.face import Face, FaceTracker
+from portrayal.track.face import Face, FaceTracker, find_faces
 from portrayal.track.geometry import HeadPose, rotation_matrix
 from portrayal.track.measures import COLUMN, measure
 from portrayal.track.topology import mean_face
@@ -302,6 +303,13 @@ def test_the_result_equal_to_the_truth_is_perfect_and_the_still_is_not() -> None
     assert driving.ssim == 1 and 0 < driving.akd < 2 < still.akd
     assert report.quality.result.jitter == pytest.approx(1)
     assert report.movement("roll").scores.result.r == pytest.approx(1)
+
+
+def test_akd_is_the_mean_difference_of_coordinates() -> None:
+    face = find_faces(hopper())[0]
+    moved = Face(face.landmarks + np.array([3, -1, 7], np.float32))
+    assert keypoint_distance(face, moved) == pytest.approx(2, abs=1e-4)
+    assert at_akd_size(2, (512, 384, 3)) == 1
 
 
 def test_a_still_result_scores_as_the_still() -> None:

@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from portrayal.evaluate.likeness import keypoint_distance
+from portrayal.evaluate.likeness import at_akd_size, keypoint_distance
 from portrayal.evaluate.pictures import sharpness
 from portrayal.track.face import Face, FaceChoice, FaceTracker
 from portrayal.track.measures import MEASURES, STEADY, measure
@@ -113,7 +113,8 @@ def _row(rgb: Rgb, face: Face) -> Array:
 
 
 def _look(again: Face, first: Face, shape: tuple[int, ...]) -> Array:
-    return np.array([*measure(again), keypoint_distance(again, first, shape)], np.float32)
+    apart = at_akd_size(keypoint_distance(again, first), shape)
+    return np.array([*measure(again), apart], np.float32)
 
 
 class SecondLook:

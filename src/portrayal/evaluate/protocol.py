@@ -17,9 +17,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from portrayal.evaluate.likeness import keypoint_distance
 from portrayal.media.clips import find_clips, frames_of
 from portrayal.track.face import Face, FaceTracker
-from portrayal.track.topology import MESH_POINTS
 
 Rgb = NDArray[np.uint8]
 
@@ -85,8 +85,7 @@ class _Tally:
         if again is None:
             self._lost += 1
             return
-        offset = (face.landmarks - again.landmarks)[:MESH_POINTS, :2]
-        self._keypoints.append(float(np.abs(offset).mean()))
+        self._keypoints.append(keypoint_distance(face, again))
         if self._embed is not None:
             self._identity.append(float(((self._embed(true, face) - self._embed(made, again)) ** 2).sum()))
 

@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 
 from portrayal.engines.puppet.plate import background_plate, foreground, lay_over, push_pull
+from portrayal.engines.puppet.stretch import Stretch
 from portrayal.engines.puppet.warp import NOWHERE, MeshWarp, sample
-from portrayal.engines.puppet.windows import extent, tiles, whole
+from portrayal.engines.puppet.windows import NONE, extent, tiles, whole
 
 SIZE = (90, 120)
 
@@ -54,6 +55,28 @@ def test_an_affine_motion_of_the_mesh_is_an_affine_warp_of_the_picture(factor: i
     middle = np.s_[height // 4 : -height // 4, width // 4 : -width // 4]
     assert np.abs(found.x - expected_x)[middle].max() < 0.01
     assert not found.folds[middle].any()
+
+
+def test_what_is_pulled_apart_is_smooth_and_the_rest_as_it_was() -> None:
+    size = (240, 360)
+    noise = np.random.default_rng(2).integers(0, 255, (*size, 4)).astype(np.uint8)
+    vertices, triangles = grid(height=size[0], width=size[1])
+    pulled, columns = vertices.copy(), np.unique(vertices[:, 0])
+    wider = 3 * (columns[3] - columns[2])  # between these two everything becomes four times as wide
+    pulled[vertices[:, 0] >= columns[3], 0] += wider
+    warp = MeshWarp(triangles, size)
+    warp.place(pulled)
+    where = warp.back_to(vertices)
+    plain, stretch = sample(noise, where, whole(size)), Stretch(where)
+    mended = np.empty_like(noise)
+    for tile in tiles(whole(size)):
+        mended[tile] = stretch.sample(noise, tile, NONE)
+    rows = np.abs(np.diff(plain.astype(int), axis=0)).mean((0, 2))
+    again = np.abs(np.diff(mended.astype(int), axis=0)).mean((0, 2))
+    wide = np.abs(np.gradient(where.part(whole(size)).x[120])) < 0.3
+    near = cv2.dilate(wide.astype(np.uint8)[None], np.ones((1, 49), np.uint8))[0] > 0
+    assert wide.sum() > 60 and (again[wide][20:-20] < 0.5 * rows[wide][20:-20]).all()
+    assert (mended[:, ~near] == plain[:, ~near]).all() and (~near).sum() > 60
 
 
 @pytest.mark.parametrize("side", [600, 4000])

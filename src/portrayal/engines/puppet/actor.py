@@ -14,6 +14,7 @@ from portrayal.engines.puppet.hidden import HiddenSide
 from portrayal.engines.puppet.mesh import HeadMesh
 from portrayal.engines.puppet.mouth import Mouth
 from portrayal.engines.puppet.plate import STILL, background_plate, foreground, lay_over, with_fringe
+from portrayal.engines.puppet.stretch import Stretch
 from portrayal.engines.puppet.transfer import Target
 from portrayal.engines.puppet.warp import BackwardMap, MeshWarp, sample
 from portrayal.engines.puppet.windows import around, extent, tiles, whole
@@ -56,11 +57,11 @@ class Actor:
         """Draw the face at `target` (picture pixels) into `picture`, in place."""
         target, where = self._placed(target)
         canvas, fine = picture[self.window], around(target.points, where.size)
-        shown = where.knots_on(self._present)
+        shown, stretch = where.knots_on(self._present), Stretch(where)
         for tile in tiles(whole(where.size)):
             moved = self._plate[tile]
             if where.is_set(shown, tile):
-                moved = lay_over(moved, sample(self._person, where, tile, fine))
+                moved = lay_over(moved, stretch.sample(self._person, tile, fine))
             cv2.copyTo(moved, self._reach[tile], canvas[tile])
         self._draw(canvas, target)
 

@@ -30,6 +30,8 @@ Indices = NDArray[np.int32]
 RINGS = np.array([1.04, 1.1, 1.18, 1.28, 1.4, 1.55, 1.75, 2.0, 2.3, 2.7, 3.2], np.float32)
 #: Depth of the head's silhouette in head space: halfway through the skull.
 SILHOUETTE_DEPTH = 0.75
+#: Below the ears the head ends at the outline of the face: its depth begins so far outside.
+JAW = 0.08
 #: How far below the eyes (head space) the neck begins to stay, and where the body stands still.
 NECK, SHOULDERS = 1.2, 2.7
 #: The same for what moves the neck itself: it takes shoulders and chest along.
@@ -63,8 +65,9 @@ class HeadMesh:
         outline = np.tile(np.array(OVAL, np.int32), len(RINGS))
         ring = centre + factor[:, None] * (points[outline] - centre)
         skull = face.pose.to_picture(np.array([[0, 0.2, SILHOUETTE_DEPTH]], np.float32))[0, 2]
-        upward = np.clip(-(ring - centre)[:, 1] / np.linalg.norm((ring - centre)[:, :2], axis=1), 0, 1)
-        back = np.clip((factor - 1) / (0.25 + 0.2 * upward), 0, 1)
+        downward = (ring - centre)[:, 1] / np.linalg.norm((ring - centre)[:, :2], axis=1)
+        upward, jaw = np.clip(-downward, 0, 1), np.clip(2 * downward, 0, 1)
+        back = np.clip((factor - 1 - JAW * jaw) / (0.25 + 0.2 * upward), 0, 1)
         ring[:, 2] = points[outline, 2] * (1 - back) + skull * back
         head = face.pose.to_head(ring.astype(np.float32))
         edge = np.minimum.reduce([ring[:, 0], ring[:, 1], width - 1 - ring[:, 0], height - 1 - ring[:, 1]])

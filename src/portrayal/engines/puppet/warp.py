@@ -16,7 +16,7 @@ Indices = NDArray[np.int32]
 
 #: The map is rasterised at about this many pixels along its longer side and interpolated to full size; it is
 #: made larger where its folds would be known to more pixels than that: they would be seen as stairs.
-MAP_SIZE, COARSEST = 320, 4
+MAP_SIZE, COARSEST = 512, 4
 #: Triangles lower than this many pixels of the map are kept within their source.
 THIN = 2.0
 #: A coordinate that is in no picture.

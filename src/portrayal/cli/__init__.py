@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Sequence
 
@@ -13,6 +14,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     0 done; 1 an error, in one line on stderr; 2 wrong usage; 128 + n when stopped by signal n (Ctrl-C: 130).
     """
+    # Matrices are small here: more threads would only wait for each other, for a third of all processor time.
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     from portrayal.cli.commands import options_of, run
 
     given = list(sys.argv[1:] if arguments is None else arguments)

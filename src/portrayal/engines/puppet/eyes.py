@@ -132,9 +132,9 @@ class _Eye:
             return own
         skin = _remap(self._skin.skin, self._trace(rows, x, y, column, at, RINGS))
         lashes = _remap(self._skin.lashes, where)
+        lashes, outline = lashes[..., :3], lashes[..., 3]
         corners = _near_corners(lids, x, y, closed)
-        outline = _smooth(closed / 0.7) * cv2.remap(self._skin.outline, *where, cv2.INTER_LINEAR)
-        made = np.maximum(np.maximum(corners, outline), _along_edges(at, y, closed))
+        made = np.maximum(np.maximum(corners, _smooth(closed / 0.7) * outline), _along_edges(at, y, closed))
         for outer, edge in ((CREASE, TOP), (RIM, BOTTOM)):
             made = np.asarray(np.maximum(made, _made(rows, column, at, y, outer, edge)), np.float32)
         dark = (1 - lashes) * (1 - corners)[..., None]

@@ -27,8 +27,8 @@ _LUMA = np.array([0.299, 0.587, 0.114], np.float32)
 
 
 class LidSkin:
-    """skin: (h, w, 3) float, the box of the portrait with smooth skin where the eye is. lashes: (h, w, 3)
-    0-1, how dark the strips along the lids' edges are against it. outline: (h, w) 0-1, where it is darker
+    """skin: (h, w, 3) float, the box of the portrait with smooth skin where the eye is. lashes: (h, w, 4)
+    0-1, how dark the strips along the lids' edges are against it, in three colours; and where it is darker
     than skin all around the eye: a painted outline, or lashes longer than those strips."""
 
     def __init__(self, picture: Rgb, box: Box, anatomy: Anatomy) -> None:
@@ -46,10 +46,10 @@ class LidSkin:
         self.skin = np.asarray(smooth * bulge[..., None] + _grain(picture, box, anatomy), np.float32)
         above = _strip(upper - y, np.minimum(STRIP_TOP, 0.6 * (upper - crease)), scale)
         below = _strip(y - lower, np.minimum(STRIP_BOTTOM, 0.6 * (rim - lower)), scale)
-        self.lashes = _darkness(own, smooth, np.where(y < (upper + lower) / 2, above, below))
+        lashes = _darkness(own, smooth, np.where(y < (upper + lower) / 2, above, below))
         inside = cv2.GaussianBlur(hidden.astype(np.float32), (0, 0), max(0.7, 0.012 * scale))
         darker = 1 - (own @ _LUMA) / np.maximum(smooth @ _LUMA, 4)
-        self.outline = np.asarray(inside * np.clip(darker / 0.12 - 0.4, 0, 1), np.float32)
+        self.lashes = np.dstack([lashes, inside * np.clip(darker / 0.12 - 0.4, 0, 1)]).astype(np.float32)
 
 
 def _hidden(x: Array, y: Array, rows: list[Array], anatomy: Anatomy) -> NDArray[np.bool_]:

@@ -38,10 +38,24 @@ class Stretch:
 
     def sample(self, picture: NDArray[np.uint8], window: Window, fine: Window) -> NDArray[np.uint8]:
         """See :func:`portrayal.engines.puppet.warp.sample`: the same, smoothed where it is stretched."""
-        if not self._share[knots(window, self._share.shape, self._step)[0]].any():
+        part = self._stretched(window)
+        if part is None:
             return sample(picture, self._where, window, fine)
-        wide = grown(window, SMOOTH, self._where.size)
-        own = sample(picture, self._where, wide, fine)
-        share = enlarged(self._share, self._step, wide)
-        mixed = cv2.blendLinear(own, cv2.blur(own, (SMOOTH, SMOOTH)), 1 - share, share)
-        return np.asarray(mixed[within(window, wide)], np.uint8)
+        wide, near = (grown(one, SMOOTH // 2, self._where.size) for one in (window, part))
+        own, inner = sample(picture, self._where, wide, fine), within(near, wide)
+        share = enlarged(self._share, self._step, near)
+        smooth = cv2.blur(own[inner], (SMOOTH, SMOOTH))
+        own[inner] = cv2.blendLinear(own[inner], smooth, 1 - share, share)
+        return own[within(window, wide)]
+
+    def _stretched(self, window: Window) -> Window | None:
+        """The part of a window of the result that holds what is stretched in it; None where nothing is."""
+        near = knots(window, self._share.shape, self._step)[0]
+        spans = []
+        for axis, (span, of) in enumerate(zip(window, near, strict=True)):
+            found = self._step * (of.start + np.flatnonzero(self._share[near].any(1 - axis)))
+            if not len(found):
+                return None
+            first, last = int(found[0]) - self._step, int(found[-1]) + 2 * self._step
+            spans.append(slice(max(span.start, first), min(span.stop, last)))
+        return spans[0], spans[1]

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from portrayal.engines.puppet.coarse import blocks, knots, repeated
-from portrayal.engines.puppet.windows import NONE, Window, extent, grown, whole, within
+from portrayal.engines.puppet.windows import NONE, Window, around, extent, extent_of, grown, whole, within
 
 Array = NDArray[np.float32]
 Indices = NDArray[np.int32]
@@ -47,8 +47,8 @@ class BackwardMap(NamedTuple):
 
     def knots_on(self, mask: NDArray[np.uint8]) -> NDArray[np.uint8]:
         """(h, w) what a mask of the source, which has these knots too, says where each knot comes from."""
-        centre = (self.step - 1) / 2
-        x, y = ((values - centre) / self.step for values in (self.x, self.y))
+        centre, scale = np.float32((self.step - 1) / 2), np.float32(1 / self.step)
+        x, y = (self.x, self.y) if self.step == 1 else ((v - centre) * scale for v in (self.x, self.y))
         return np.asarray(cv2.remap(mask, x, y, cv2.INTER_NEAREST, borderMode=cv2.BORDER_REPLICATE), np.uint8)
 
     def is_set(self, values: NDArray[np.uint8], window: Window) -> bool:
@@ -168,11 +168,16 @@ class MeshWarp:
     def _confine(self, x: Array, y: Array, corners: Array) -> None:
         """Keep what thin triangles paint within their source, in place: read a pixel beside such a triangle,
         as its painted edge is, its steep map points anywhere."""
-        rows, columns = np.nonzero(self._thin.take(self._owner))
-        sources = corners[self._owner[rows, columns]]
+        if not self._thin.any():
+            return
+        thin = self._corners[self._thin[:-1]].reshape(-1, 3)
+        window = grown(around((thin + 0.5) / self._step - 0.5, x.shape), 1, extent_of(x))
+        owner = self._owner[window]
+        rows, columns = np.nonzero(self._thin.take(owner))
+        sources = corners[owner[rows, columns]]
         low, high = sources.min(1), sources.max(1)
-        x[rows, columns] = np.clip(x[rows, columns], low[:, 0], high[:, 0])
-        y[rows, columns] = np.clip(y[rows, columns], low[:, 1], high[:, 1])
+        for values, axis in ((x[window], 0), (y[window], 1)):
+            values[rows, columns] = np.clip(values[rows, columns], low[:, axis], high[:, axis])
 
 
 def _widened(values: Array, folds: NDArray[np.uint8]) -> Array:
@@ -185,14 +190,11 @@ def _widened(values: Array, folds: NDArray[np.uint8]) -> Array:
 
 def _folds(x: Array, y: Array, step: int) -> NDArray[np.uint8]:
     """255 where neighbouring pixels come from places far apart."""
-    limit = 6.0 * step
-    folds = np.zeros(x.shape, np.uint8)
-    across = np.abs(np.diff(x, axis=1)) + np.abs(np.diff(y, axis=1)) > limit
-    down = np.abs(np.diff(x, axis=0)) + np.abs(np.diff(y, axis=0)) > limit
-    folds[:, 1:] |= across
-    folds[:, :-1] |= across
-    folds[1:] |= down
-    folds[:-1] |= down
+    folds = np.zeros(x.shape, bool)
+    for one, other in ((np.s_[:, 1:], np.s_[:, :-1]), (np.s_[1:], np.s_[:-1])):
+        far = cv2.add(cv2.absdiff(x[one], x[other]), cv2.absdiff(y[one], y[other])) > 6.0 * step
+        folds[one] |= far
+        folds[other] |= far
     return folds * np.uint8(255)
 
 

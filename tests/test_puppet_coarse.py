@@ -67,7 +67,7 @@ def test_a_portrait_prepared_at_a_quarter_looks_the_same(
     found = painted()
     assert not np.array_equal(found, exact)
     assert np.abs(exact.astype(int) - portrait.rgb).mean() > 3  # the head has moved
-    assert np.abs(found.astype(int) - exact).mean() < 0.5
+    assert np.abs(found.astype(int) - exact).mean() < 0.7  # what appears behind her is less sharp
     (x, y), reach = face.centre.astype(int), int(0.4 * face.pose.scale)
     inner = (slice(y - reach, y + reach), slice(x - reach, x + reach))
     assert np.array_equal(found[inner], exact[inner])  # the face itself is never reduced

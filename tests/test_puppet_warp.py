@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 import pytest
 
-from portrayal.engines.puppet.plate import background_plate, foreground, lay_over, push_pull
+from portrayal.engines.puppet.plate import background_plate, foreground, lay_over
 from portrayal.engines.puppet.stretch import Stretch
 from portrayal.engines.puppet.warp import NOWHERE, MeshWarp, sample
 from portrayal.engines.puppet.windows import NONE, extent, tiles, whole
@@ -169,17 +169,6 @@ def test_a_triangle_seen_edge_on_points_into_its_own_source() -> None:
     assert covered.any()
     assert found.x[covered].min() >= -5.01
     assert found.x[covered].max() <= 125.01
-
-
-def test_push_pull_keeps_the_known_and_fills_the_rest_between(picture: np.ndarray) -> None:
-    known = np.ones(SIZE, np.float32)
-    known[30:60, 40:80] = 0
-    ramp = np.tile(np.linspace(0, 200, SIZE[1], dtype=np.float32)[None, :, None], (SIZE[0], 1, 3))
-    damaged = ramp * known[..., None]
-    filled = push_pull(damaged, known)
-    assert np.array_equal(filled[known > 0], ramp[known > 0])
-    assert np.abs(filled - ramp).max() < 45
-    assert np.isfinite(filled).all()
 
 
 def test_person_and_background_make_up_the_picture_again(picture: np.ndarray) -> None:

@@ -42,10 +42,11 @@ class Actor:
         self._warp = MeshWarp(mesh.triangles, extent(self.window))
         step = coarseness(stage.shape)
         mobility = _mobility(self._mesh, stage.shape, step)
-        matte = with_fringe(_matte(rgb, face, self.offset, mobility.shape, step))
+        strict = _matte(rgb, face, self.offset, mobility.shape, step)
+        matte = with_fringe(strict)
         # Leave a neighbour's face alone.
         self._reach = repeated((mobility > 0).astype(np.uint8), step)[: stage.shape[0], : stage.shape[1]]
-        plate = background_plate(stage, matte, mobility, step)
+        plate = background_plate(stage, matte, mobility, step, strict)
         self._person, self._plate = foreground(stage, matte * np.clip(mobility / STILL, 0, 1), plate, step)
         self._present = self._warp.knots_near(self._person[..., 3] > 0)
         self._hidden = HiddenSide(stage, self.face, matte, step)

@@ -11,8 +11,9 @@ from numpy.typing import NDArray
 
 from portrayal import body as b
 from portrayal.engines.puppet.coarse import coarseness, enlarged, reduced
+from portrayal.engines.puppet.fill import push_pull
 from portrayal.engines.puppet.limbs import CHEST, LEFT_KNUCKLE, RIGHT_KNUCKLE, Complex, Skeleton
-from portrayal.engines.puppet.plate import background_plate, foreground, push_pull
+from portrayal.engines.puppet.plate import background_plate, foreground
 from portrayal.engines.puppet.windows import extent_of, tiles, whole
 from portrayal.track.face import Face
 from portrayal.track.matte import body_matte, grab_cut, sharpened

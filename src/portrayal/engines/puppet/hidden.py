@@ -7,7 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from portrayal.engines.puppet.coarse import wide_blur
-from portrayal.engines.puppet.plate import blend, push_pull
+from portrayal.engines.puppet.fill import push_pull
+from portrayal.engines.puppet.plate import blend
 from portrayal.engines.puppet.warp import MeshWarp, sample
 from portrayal.engines.puppet.windows import around, grown, tiles, whole, within
 from portrayal.track.face import Face

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from portrayal.engines.puppet.coarse import blocks, enlarged, knots, reduced, repeated
+from portrayal.engines.puppet.fill import continued
 from portrayal.engines.puppet.windows import Window, extent, tiles, whole
 
 Rgb = NDArray[np.uint8]
@@ -29,19 +30,20 @@ def with_fringe(matte: Mask) -> Mask:
     return np.asarray(np.maximum(matte, cv2.GaussianBlur(wide, (0, 0), width / 4)), np.float32)
 
 
-def background_plate(rgb: Rgb, matte: Mask, mobility: Mask, step: int = 1) -> Rgb:
+def background_plate(rgb: Rgb, matte: Mask, mobility: Mask, step: int = 1, strict: Mask | None = None) -> Rgb:
     """What is seen where the head was: the picture without the parts of the person that move.
 
     matte, mobility: (H, W) / step in [0, 1], who is the person and how much each pixel moves with the head.
-    The picture is exact outside, and continued smoothly inside.
+    The picture is exact outside, and continued inside. strict: a matte without fringe.
     """
     margin = _margin(matte)
-    person = cv2.dilate((matte > 0.1).astype(np.uint8), np.ones((margin, margin), np.uint8))
+    person = _dilated(matte > 0.1, margin)
     moving = person * (mobility > STILL)
     known = (1 - moving).astype(np.float32)
     if not known.any():
         return rgb
-    filled = push_pull(reduced(rgb, step).astype(np.float32), known)
+    covered = None if strict is None else _dilated(strict > 0.1, margin) > 0
+    filled, pieces = continued(reduced(rgb, step).astype(np.float32), moving > 0, person == 0, covered)
     share = np.asarray(cv2.GaussianBlur(moving.astype(np.float32), (0, 0), margin / 4), np.float32)
     grain, random = _grain(rgb, known, step), np.random.default_rng(0)
     plate = rgb.copy()
@@ -51,9 +53,14 @@ def background_plate(rgb: Rgb, matte: Mask, mobility: Mask, step: int = 1) -> Rg
             continue
         own = rgb[tile].astype(np.float32)
         exact = repeated(known[near], step)[inside][..., None]
-        change = (1 - exact) * (enlarged(filled, step, tile) - own) + grain * _noise(random, tile)
+        plain = 1 - enlarged(pieces, step, tile)[..., None]  # pieces have their own grain
+        change = (1 - exact) * (enlarged(filled, step, tile) - own) + grain * plain * _noise(random, tile)
         plate[tile] = np.clip(own + enlarged(share, step, tile)[..., None] * change + 0.5, 0, 255)
     return plate
+
+
+def _dilated(mask: NDArray[np.bool_], by: int) -> NDArray[np.uint8]:
+    return np.asarray(cv2.dilate(mask.astype(np.uint8), np.ones((by, by), np.uint8)), np.uint8)
 
 
 def _margin(picture: Rgb | Mask) -> int:
@@ -76,26 +83,6 @@ def _noise(random: np.random.Generator, window: Window) -> Mask:
     """Grain, (h, w, 1): a smooth patch in a grainy picture is seen."""
     noise = random.standard_normal(extent(window), np.float32)
     return np.asarray(1.4 * cv2.GaussianBlur(noise, (0, 0), 0.6)[..., None], np.float32)
-
-
-def push_pull(colour: NDArray[np.float32], known: Mask) -> NDArray[np.float32]:
-    """Fill (H, W, C) `colour` where `known` (H, W), 0 to 1, is less than 1.
-
-    Over an image pyramid (Gortler et al. 1996, section 3.4): known pixels are averaged on the way down and
-    fill the unknown ones on the way up.
-    """
-    height, width = known.shape
-    if min(height, width) <= 2 or known.all():
-        return colour
-    half = ((width + 1) // 2, (height + 1) // 2)
-    weight = cv2.resize(known, half, interpolation=cv2.INTER_AREA)
-    sums = cv2.resize(colour * known[..., None], half, interpolation=cv2.INTER_AREA)
-    coarse = sums / np.maximum(weight, 1e-6)[..., None]
-    below = push_pull(coarse, np.minimum(weight * 4, 1.0))
-    mixed = np.minimum(weight * 4, 1.0)[..., None]
-    below = mixed * coarse + (1 - mixed) * below
-    wide = cv2.resize(below, (width, height), interpolation=cv2.INTER_LINEAR)
-    return np.asarray(known[..., None] * colour + (1 - known[..., None]) * wide, np.float32)
 
 
 def foreground(rgb: Rgb, matte: Mask, plate: Rgb, step: int = 1) -> tuple[Rgb, Rgb]:

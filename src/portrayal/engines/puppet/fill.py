@@ -15,7 +15,7 @@ Mask = NDArray[np.bool_]
 #: middle one.
 LEVELS = (48, 96, 192)
 #: Side of the square that is compared, and how often the choice is made anew at each level.
-PIECE, ROUNDS = 7, 3
+PIECE, ROUNDS = 7, 4
 #: Offsets to choose from, of all that are multiples of GRID pixels, and from how far around they are taken.
 CHOICES, GRID, AROUND = 40, 5, 25
 #: A difference of two pixels (squared, three colours) counts no more than this; what is not seen, twice that.

@@ -14,8 +14,8 @@ Mask = NDArray[np.bool_]
 #: Longer side of the pictures in which pieces are chosen, coarse to fine; offsets are looked for in the
 #: middle one.
 LEVELS = (48, 96, 192)
-#: Side of the square that is compared, and how often the choice is made anew at each level.
-PIECE, ROUNDS = 7, 4
+#: How often the choice is made anew at each of them, and the side of the square that is compared.
+ROUNDS, PIECE = (4, 4, 2), 7
 #: Offsets to choose from, of all that are multiples of GRID pixels, and from how far around they are taken.
 CHOICES, GRID, AROUND = 40, 5, 25
 #: A difference of two pixels (squared, three colours) counts no more than this; what is not seen, twice that.
@@ -80,10 +80,10 @@ def _chosen(levels: list[_Level], offsets: NDArray[np.int_], start: Array) -> ND
     """(h, w) which of the offsets (pixels of the middle level) is for each pixel of the last level, -1 none;
     from a first guess, (H, W, 3) of any size."""
     current = start
-    for level in levels:
+    for level, rounds in zip(levels, ROUNDS, strict=True):
         current = level.with_known(current)
         steps = np.rint(offsets * (level.scale / levels[1].scale)).astype(int)
-        for _ in range(ROUNDS):
+        for _ in range(rounds):
             choice = level.choice(current, steps)
             current = level.with_known(_laid(level.rgb, level.seen, steps, choice, current, 1.2))
     return choice
@@ -123,7 +123,7 @@ class _Level(NamedTuple):
         least, best = np.full(near.shape, _NEVER), np.full(near.shape, -1)
         for index, step in enumerate(steps):
             both = self.seen * _moved(self.seen, step)
-            cost = _pieces(((self.rgb - _moved(self.rgb, step)) ** 2).sum(2) * both)
+            cost = _pieces(_apart(self.rgb, _moved(self.rgb, step)) * both)
             enough = _pieces(both)
             cost = np.where(enough > 0.5, cost / np.maximum(enough, 0.5), _NEVER)
             better = cost < least
@@ -137,7 +137,7 @@ class _Level(NamedTuple):
         least, best = np.full(self.covered.shape, _NEVER), np.full(self.covered.shape, -1)
         for index, step in enumerate(steps):
             there = _moved(self.seen, step)
-            apart = np.minimum(((current - _moved(self.rgb, step)) ** 2).sum(2), WORST)
+            apart = np.minimum(_apart(current, _moved(self.rgb, step)), WORST)
             cost = np.where(
                 there > 0, _pieces(np.where(there > 0, apart, 2 * WORST).astype(np.float32)), _NEVER
             )
@@ -181,6 +181,12 @@ def _moved(values: Array, step: NDArray[np.int_]) -> Array:
         there.append(slice(max(by, 0), max(min(size + by, size), 0)))
     moved[tuple(here)] = values[tuple(there)]
     return moved
+
+
+def _apart(one: Array, other: Array) -> Array:
+    """(H, W) squared distances of colours."""
+    difference = one - other
+    return np.asarray(np.einsum("ijk,ijk->ij", difference, difference), np.float32)
 
 
 def _pieces(values: Array) -> Array:

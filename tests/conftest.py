@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
-from typing import ClassVar, Literal
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 import cv2
 import numpy as np
@@ -20,6 +20,11 @@ from portrayal import engines as registry
 from portrayal.media.audio import Waveform
 from portrayal.media.image import read_image, write_image
 from portrayal.media.write import write_video
+
+if TYPE_CHECKING:
+    from starlette.testclient import TestClient
+
+    from portrayal.app.jobs import Jobs
 
 # Threads that wait for work should not take the processor from those that have some.
 os.environ.setdefault("OMP_WAIT_POLICY", "passive")
@@ -80,6 +85,29 @@ def command(
         return Ran(status, captured.out, captured.err)
 
     return run
+
+
+@pytest.fixture
+def jobs(tmp_path: Path) -> Iterator[Jobs]:
+    """A queue whose worker runs nothing."""
+    from app_support import Told
+    from portrayal.app.jobs import Jobs, Limits
+
+    made = Jobs(tmp_path / "data", Limits(per_owner=2, upload=1_000_000), Told())
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def api(jobs: Jobs) -> Iterator[TestClient]:
+    """The server of these jobs, as one of its users sees it."""
+    from starlette.testclient import TestClient
+
+    from app_support import ANNA, HERE, as_owner
+    from portrayal.app.server import build
+
+    with TestClient(build(jobs), base_url=HERE, headers=as_owner(ANNA)) as client:
+        yield client
 
 
 @pytest.fixture(scope="session")

@@ -12,25 +12,12 @@ import pytest
 import uvicorn
 from starlette.testclient import TestClient
 
-from app_support import ANNA, BEN, HERE, Told, as_owner, ended, fetch, send, submit, until
-from portrayal.app.jobs import Jobs, Limits, Report
+from app_support import ANNA, BEN, Told, as_owner, ended, fetch, send, submit, until
+from portrayal.app.jobs import Jobs, Report
 from portrayal.app.server import build
 from portrayal.client import Client
 from portrayal.engines import list_engines
 from portrayal.errors import PortrayalError
-
-
-@pytest.fixture
-def jobs(tmp_path: Path) -> Iterator[Jobs]:
-    made = Jobs(tmp_path / "data", Limits(per_owner=2, upload=1_000_000), Told())
-    yield made
-    made.close()
-
-
-@pytest.fixture
-def api(jobs: Jobs) -> Iterator[TestClient]:
-    with TestClient(build(jobs), base_url=HERE, headers=as_owner(ANNA)) as client:
-        yield client
 
 
 def test_engines_are_listed_with_options_weights_and_licences(api: TestClient) -> None:

@@ -14,7 +14,7 @@ from fastapi import APIRouter, WebSocket, WebSocketDisconnect
 from starlette.testclient import TestClient
 
 from app_support import ANNA, BEN, HERE, Told, as_owner, fetch, send, submit, until
-from portrayal.app.jobs import Jobs, Limits
+from portrayal.app.jobs import Jobs
 from portrayal.app.server import build
 
 #: What Gradio makes pandas say of itself.
@@ -26,19 +26,6 @@ pytestmark = [
 
 def basic(password: str) -> dict[str, str]:
     return {"Authorization": "Basic " + base64.b64encode(f"me:{password}".encode()).decode()}
-
-
-@pytest.fixture
-def jobs(tmp_path: Path) -> Iterator[Jobs]:
-    made = Jobs(tmp_path / "data", Limits(per_owner=2, upload=1_000_000), Told())
-    yield made
-    made.close()
-
-
-@pytest.fixture
-def api(jobs: Jobs) -> Iterator[TestClient]:
-    with TestClient(build(jobs), base_url=HERE, headers=as_owner(ANNA)) as client:
-        yield client
 
 
 def test_no_path_leads_out(api: TestClient) -> None:

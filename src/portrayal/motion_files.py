@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import zipfile
-import zlib
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -13,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from portrayal import body
+from portrayal.damaged import DAMAGED, said
 from portrayal.errors import PortrayalError, UsageError
 from portrayal.motion import SHAPES, Motion
 
@@ -21,10 +21,6 @@ VERSION = 1
 #: Largest uncompressed .npz read: an hour at 60 frames a second with dense landmarks is 1.3 GB.
 LIMIT = 4 << 30
 _POINTS = 478
-_DAMAGED = (
-    OSError, ValueError, KeyError, EOFError, TypeError, OverflowError, RuntimeError, SyntaxError, MemoryError,
-    NotImplementedError, zipfile.BadZipFile, zlib.error,
-)  # fmt: skip
 
 
 def load(path: str | os.PathLike[str]) -> Motion:
@@ -96,15 +92,10 @@ def _load_npz(path: Path) -> Motion:
                     f"{name}: was written by a newer portrayal (version {version}, this one reads {VERSION})"
                 )
             return _checked(file)
-    except _DAMAGED as error:
+    except DAMAGED as error:
         raise PortrayalError(
-            f"{name}: is no motion file that can be read, or is damaged ({_said(error)})"
+            f"{name}: is no motion file that can be read, or is damaged ({said(error)})"
         ) from error
-
-
-def _said(error: BaseException) -> str:
-    text = " ".join(str(error).split())
-    return text[:100] or type(error).__name__
 
 
 def _checked(file: Any) -> Motion:

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import os
 import zipfile
-import zlib
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -16,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from portrayal.damaged import DAMAGED, said
 from portrayal.engines.liveportrait.keypoints import POINTS, FaceMotion, rotation_matrix
 from portrayal.engines.liveportrait.opcodes import Refused, read_plain
 from portrayal.errors import PortrayalError, UsageError
@@ -37,10 +37,6 @@ _SHAPES: dict[str, tuple[int, ...]] = {
     "eyes": (2,), "lips": (),
 }  # fmt: skip
 _REQUIRED = ("rotation", "expression", "translation", "scale")
-_DAMAGED = (
-    OSError, ValueError, KeyError, EOFError, TypeError, OverflowError, RuntimeError, SyntaxError, MemoryError,
-    NotImplementedError, zipfile.BadZipFile, zlib.error,
-)  # fmt: skip
 
 
 @dataclass(frozen=True, eq=False)
@@ -71,9 +67,8 @@ class Template:
             return _from_npz(source) if is_zip else _from_pickle(source.read_bytes())
         except PortrayalError as error:
             raise PortrayalError(f"{name}: {error}") from error
-        except _DAMAGED as error:
-            said = " ".join(str(error).split())[:160] or type(error).__name__
-            raise PortrayalError(f"{name}: is no motion template that can be read: {said}") from error
+        except DAMAGED as error:
+            raise PortrayalError(f"{name}: is no motion template that can be read: {said(error)}") from error
 
     def cut(self, start: float | None = None, end: float | None = None) -> Template:
         """The part from `start` to `end` seconds; UsageError where there is nothing."""

@@ -184,7 +184,7 @@ def test_measures_of_the_mean_face() -> None:
 @pytest.mark.parametrize("angles", [(12, 0, 0), (0, -20, 0), (0, 0, 15), (8, 14, -6)])
 def test_head_angles_are_those_of_the_head_and_turning_raises_no_brow(angles: tuple[float, ...]) -> None:
     values = measure(face_at(angles))
-    assert values[[COLUMN[k] for k in ("pitch", "yaw", "roll")]] == pytest.approx(angles, abs=0.01)
+    assert values[[COLUMN[k] for k in ("pitch", "yaw", "roll")]] == pytest.approx(angles, abs=0.05)
 
 
 def test_each_feature_moves_its_own_measure() -> None:

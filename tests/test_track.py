@@ -9,10 +9,14 @@ import cv2
 import numpy as np
 import pytest
 
+from portrayal.engines.puppet.actor import Actor
+from portrayal.engines.puppet.rig import displace
+from portrayal.engines.puppet.transfer import Target
 from portrayal.errors import PortrayalError
 from portrayal.media.image import read_image
-from portrayal.motion import MotionFrame
+from portrayal.motion import SHAPES, MotionFrame
 from portrayal.track.face import FaceTracker, choose_face, find_faces
+from portrayal.track.geometry import fit_pose
 from portrayal.track.matte import person_matte
 from portrayal.track.motion import EASE, hold, steady, track_motion
 
@@ -164,3 +168,27 @@ def test_holding_eases_over_a_few_frames() -> None:
     assert pitch == sorted(pitch)
     assert 0 < pitch[2] < 10
     assert pitch[-1] == 30
+
+
+def test_a_smirk_does_not_turn_the_head(media: Path) -> None:
+    """The tracker turns and tilts a face whose mouth is drawn aside."""
+    rgb = read_image(media / "hopper.png").rgb
+    face = find_faces(rgb)[0]
+    actor, seen = Actor(rgb, face), []
+    for side in ("Left", "Right"):
+        smirk = np.zeros(len(SHAPES), np.float32)
+        for name in ("mouthSmile", "mouth"):
+            smirk[SHAPES.index(name + side)] = 0.7
+        picture = rgb.copy()
+        actor.paint(picture, Target(face.pose, face.shape + displace(smirk, face.shape)))
+        seen.append(find_faces(picture)[0])
+    plain, found = (
+        np.abs(one.angles - other.angles)[1:]
+        for one, other in (
+            [fit_pose(face.landmarks) for face in seen],
+            [face.pose for face in seen],
+        )
+    )
+    assert plain.sum() > 3 and found.sum() < 0.6 * plain.sum()
+    for face in seen:
+        np.testing.assert_allclose(face.pose.to_picture(face.shape), face.landmarks, atol=1e-2)

@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 
 from portrayal.errors import PortrayalError
 from portrayal.track.crop import square_crop
-from portrayal.track.geometry import HeadPose, fit_pose
-from portrayal.track.topology import RIGID, mean_face, pose_drift
+from portrayal.track.geometry import HeadPose, fit_pose, turned
+from portrayal.track.topology import MOUTH_LEFT, MOUTH_RIGHT, RIGID, mean_face, pose_drift
 
 Rgb = NDArray[np.uint8]
 Array = NDArray[np.float32]
@@ -31,6 +31,11 @@ MISFIT_LIMIT_UNSURE, SURE = 0.05, 0.75
 LOOKS = 4
 #: Mean grey difference between two frames (24x24) that only a scene cut makes.
 CUT_LIMIT = 28.0
+#: By how many degrees of pitch, yaw, roll (rows) the tracker turns a head for every unit of :func:`_askew`:
+#: from seven portraits of which only the mouth was moved. The yaw and roll of a man who smirks, his hair
+#: standing still, deviate by 0.4 and 0.5 degrees with this, by 1.4 without.
+ASKEW = np.array([[0, 0], [12, 20], [14, 17]], np.float32)
+NOSE_RIDGE = (168, 6, 197, 195, 5)
 _lock = threading.Lock()
 
 
@@ -42,7 +47,9 @@ class Face:
 
     @cached_property
     def pose(self) -> HeadPose:
-        return fit_pose(self.landmarks)
+        """Where the head is, without what the tracker turns it by where the mouth is drawn aside."""
+        seen = fit_pose(self.landmarks)
+        return turned(seen, -(ASKEW @ _askew(seen.to_head(self.landmarks), seen.angles)))
 
     @cached_property
     def shape(self) -> Array:
@@ -52,8 +59,7 @@ class Face:
     @cached_property
     def pose_free_shape(self) -> Array:
         """(478, 3) :attr:`shape` without what the tracker adds to a face because it is turned."""
-        turn = np.clip(self.pose.angles[:2], -25, 25).astype(np.float32)
-        return self.shape - np.tensordot(turn, pose_drift(), 1)
+        return _without_drift(self.shape, self.pose.angles)
 
     @property
     def box(self) -> tuple[float, float, float, float]:
@@ -71,6 +77,20 @@ class Face:
         """How far the rigid points lie from a human mean face: rms in eye distances."""
         rigid = list(RIGID)
         return float(np.sqrt(((self.shape[rigid] - mean_face()[rigid]) ** 2).sum(1).mean()))
+
+
+def _without_drift(shape: Array, angles: Array) -> Array:
+    turn = np.clip(angles[:2], -25, 25).astype(np.float32)
+    return np.asarray(shape - np.tensordot(turn, pose_drift(), 1), np.float32)
+
+
+def _askew(shape: Array, angles: Array) -> Array:
+    """(2,) how far the middle of the mouth lies to the left of the nose, and how much higher its left corner
+    than its right, in eye distances."""
+    right, left, *ridge = _without_drift(shape, angles)[[MOUTH_RIGHT, MOUTH_LEFT, *NOSE_RIDGE]]
+    return np.array(
+        [(right[0] + left[0]) / 2 - np.mean([p[0] for p in ridge]), right[1] - left[1]], np.float32
+    )
 
 
 def choose_face(faces: list[Face], choice: FaceChoice) -> Face:

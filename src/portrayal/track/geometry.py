@@ -77,6 +77,15 @@ class HeadPose:
         return ((points - self.origin) @ self.rotation / self.scale).astype(np.float32)
 
 
+def turned(pose: HeadPose, by: ArrayLike) -> HeadPose:
+    """A pose with its angles changed by (pitch, yaw, roll) in degrees, about the middle of the points that
+    :func:`fit_pose` fits."""
+    rotation = rotation_matrix(pose.angles + np.asarray(by, np.float32))
+    middle = mean_face()[_RIGID].mean(0)
+    origin = pose.origin + pose.scale * (pose.rotation - rotation) @ middle
+    return HeadPose(rotation, pose.scale, origin.astype(np.float32))
+
+
 def fit_pose(landmarks: Array, model: Array | None = None) -> HeadPose:
     """The pose that lays `model` (mean face unless given, (478, 3) head space) onto (478, 3) landmarks in
     pixels, by least squares over the points that expression moves least (Umeyama 1991, eq. 40-42)."""

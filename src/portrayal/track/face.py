@@ -35,7 +35,7 @@ CUT_LIMIT = 28.0
 #: from seven portraits of which only the mouth was moved. The yaw and roll of a man who smirks, his hair
 #: standing still, deviate by 0.4 and 0.5 degrees with this, by 1.4 without.
 ASKEW = np.array([[0, 0], [12, 20], [14, 17]], np.float32)
-NOSE_RIDGE = (168, 6, 197, 195, 5)
+_ASKEW_POINTS = [MOUTH_RIGHT, MOUTH_LEFT, 168, 6, 197, 195, 5]  # and the ridge of the nose
 _lock = threading.Lock()
 
 
@@ -49,7 +49,7 @@ class Face:
     def pose(self) -> HeadPose:
         """Where the head is, without what the tracker turns it by where the mouth is drawn aside."""
         seen = fit_pose(self.landmarks)
-        return turned(seen, -(ASKEW @ _askew(seen.to_head(self.landmarks), seen.angles)))
+        return turned(seen, -(ASKEW @ _askew(seen.to_head(self.landmarks[_ASKEW_POINTS]), seen.angles)))
 
     @cached_property
     def shape(self) -> Array:
@@ -59,7 +59,7 @@ class Face:
     @cached_property
     def pose_free_shape(self) -> Array:
         """(478, 3) :attr:`shape` without what the tracker adds to a face because it is turned."""
-        return _without_drift(self.shape, self.pose.angles)
+        return self.shape - _drift(self.pose.angles, slice(None))
 
     @property
     def box(self) -> tuple[float, float, float, float]:
@@ -79,18 +79,19 @@ class Face:
         return float(np.sqrt(((self.shape[rigid] - mean_face()[rigid]) ** 2).sum(1).mean()))
 
 
-def _without_drift(shape: Array, angles: Array) -> Array:
+def _drift(angles: Array, points: list[int] | slice) -> Array:
+    """(N, 3) what the tracker adds to these points of a face because it is turned."""
     turn = np.clip(angles[:2], -25, 25).astype(np.float32)
-    return np.asarray(shape - np.tensordot(turn, pose_drift(), 1), np.float32)
+    return np.asarray(np.tensordot(turn, pose_drift()[:, points], 1), np.float32)
 
 
-def _askew(shape: Array, angles: Array) -> Array:
+def _askew(points: Array, angles: Array) -> Array:
     """(2,) how far the middle of the mouth lies to the left of the nose, and how much higher its left corner
-    than its right, in eye distances."""
-    right, left, *ridge = _without_drift(shape, angles)[[MOUTH_RIGHT, MOUTH_LEFT, *NOSE_RIDGE]]
-    return np.array(
-        [(right[0] + left[0]) / 2 - np.mean([p[0] for p in ridge]), right[1] - left[1]], np.float32
-    )
+    than its right, in eye distances. points: (7, 3) those of :data:`_ASKEW_POINTS` in head space."""
+    steady = points - _drift(angles, _ASKEW_POINTS)
+    right, left = steady[:2]
+    aside = (right[0] + left[0]) / 2 - steady[2:, 0].mean()
+    return np.array([aside, right[1] - left[1]], np.float32)
 
 
 def choose_face(faces: list[Face], choice: FaceChoice) -> Face:

@@ -138,8 +138,8 @@ def find_edges(rgb: Rgb, anatomy: Anatomy, disc: Disc) -> Array:
         to_skin = _distance(lab, skin)
         likenesses.append((to_skin - to_eye) / (to_skin + to_eye + 6))
         edge = curves[TOP - 1 + lid]
-        fold = curves[CREASE] if lid == 0 else edge - _SHIFT[-1] / _TO_FOLD
-        room = _TO_FOLD * float((edge - fold)[len(edge) // 4 : -len(edge) // 4, 1].mean())
+        middle = (edge - curves[CREASE])[len(edge) // 4 : -len(edge) // 4, 1]
+        room = _TO_FOLD * float(middle.mean()) if lid == 0 else np.inf
         offsets[lid, :, 1] = _trace(likenesses[-1], x, y, edge, sign, room)
     return _with_corners(np.minimum(*likenesses), curves[[TOP - 1, BOTTOM - 1]], offsets)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import NamedTuple
 
 import cv2
@@ -120,30 +121,35 @@ class _Level(NamedTuple):
         reach = int(0.75 * max(near.shape)) // GRID * GRID
         steps = np.stack(np.meshgrid(*[np.arange(-reach, reach + 1, GRID)] * 2), -1).reshape(-1, 2)
         steps = steps[np.hypot(*steps.T) > 1.5 * PIECE]
-        least, best = np.full(near.shape, _NEVER), np.full(near.shape, -1)
-        for index, step in enumerate(steps):
+
+        def cost(step: NDArray[np.int_]) -> Array:
             both = self.seen * _moved(self.seen, step)
-            cost = _pieces(_apart(self.rgb, _moved(self.rgb, step)) * both)
-            enough = _pieces(both)
-            cost = np.where(enough > 0.5, cost / np.maximum(enough, 0.5), _NEVER)
-            better = cost < least
-            least[better], best[better] = cost[better], index
+            enough, total = _pieces(both), _pieces(_apart(self.rgb, _moved(self.rgb, step)) * both)
+            return np.where(enough > 0.5, total / np.maximum(enough, 0.5), _NEVER)
+
+        best = _cheapest(near.shape, map(cost, steps))
         often = np.bincount(best[near & (best >= 0)], minlength=len(steps))
         order = np.argsort(-often, kind="stable")[:CHOICES]
         return np.asarray(steps[order[often[order] > 0]], np.int_)
 
     def choice(self, current: Array, steps: NDArray[np.int_]) -> NDArray[np.int_]:
         """(h, w) which of the steps fits each pixel and those around it best; -1 where none can be."""
-        least, best = np.full(self.covered.shape, _NEVER), np.full(self.covered.shape, -1)
-        for index, step in enumerate(steps):
-            there = _moved(self.seen, step)
+
+        def cost(step: NDArray[np.int_]) -> Array:
+            there = _moved(self.seen, step) > 0
             apart = np.minimum(_apart(current, _moved(self.rgb, step)), WORST)
-            cost = np.where(
-                there > 0, _pieces(np.where(there > 0, apart, 2 * WORST).astype(np.float32)), _NEVER
-            )
-            better = cost < least
-            least[better], best[better] = cost[better], index
-        return best
+            return np.where(there, _pieces(np.where(there, apart, 2 * WORST).astype(np.float32)), _NEVER)
+
+        return _cheapest(self.covered.shape, map(cost, steps))
+
+
+def _cheapest(shape: tuple[int, ...], costs: Iterable[Array]) -> NDArray[np.int_]:
+    """(H, W) which of the costs, (H, W) each, is the least for each pixel; -1 where all are without end."""
+    least, best = np.full(shape, _NEVER), np.full(shape, -1)
+    for index, cost in enumerate(costs):
+        better = cost < least
+        least[better], best[better] = cost[better], index
+    return best
 
 
 def _laid(

@@ -73,6 +73,11 @@ class Anatomy:
         )
 
 
+def _alpha(rgba: Rgb) -> Array:
+    """(h, w, 1) of (h, w, 4), 0 to 1."""
+    return rgba[..., 3:].astype(np.float32) * np.float32(1 / 255)
+
+
 def _mouth_width(shape: Array) -> float:
     return float(np.linalg.norm(shape[MOUTH_LEFT_INNER] - shape[MOUTH_RIGHT_INNER]))
 
@@ -121,12 +126,10 @@ class Mouth:
         covered = coverage(contour, box, self._soft)
         jaw = self._jaw(target)
         colour = self._back.render(jaw, box)[..., :3].astype(np.float32)
-        for layer, pose, shadow in ((self._lower, jaw, 0.0), (self._upper, target.pose, SHADOW)):
-            rgba = layer.render(pose, box)
-            alpha = rgba[..., 3].astype(np.float32) * np.float32(1 / 255)
-            if shadow:
-                colour *= 1 - shadow * cast(alpha, pose)[..., None]
-            colour += alpha[..., None] * (rgba[..., :3] - colour)
+        lower, upper = self._lower.render(jaw, box), self._upper.render(target.pose, box)
+        colour += _alpha(lower) * (lower[..., :3] - colour)
+        colour *= 1 - SHADOW * cast(_alpha(upper)[..., 0], target.pose)[..., None]
+        colour += _alpha(upper) * (upper[..., :3] - colour)
         colour *= lip_shade(covered, target.pose)[..., None]
         part = canvas[box[1] : box[3], box[0] : box[2]]
         weight = (covered * np.float32(seen))[..., None]

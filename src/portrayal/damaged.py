@@ -12,6 +12,6 @@ DAMAGED = (
 )  # fmt: skip
 
 
-def said(error: BaseException) -> str:
-    """The beginning of an error's text in one line; where it has none, its name."""
-    return " ".join(str(error).split())[:120] or type(error).__name__
+def said(error: BaseException, most: int = 120) -> str:
+    """An error's text in one line of at most so many characters; where it has none, its name."""
+    return " ".join(str(error).split())[:most] or type(error).__name__

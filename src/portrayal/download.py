@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from portrayal.damaged import said
 from portrayal.errors import PortrayalError
 from portrayal.media.files import reason, shown
 from portrayal.weights import folder, megabytes, missing, weights_of
@@ -120,8 +121,7 @@ def _one_line(file: str) -> Iterator[None]:
         if not _of_network(error):
             raise
         again = "; what has arrived is kept, the same command goes on"
-        text = " ".join(str(error).split())[:120] or type(error).__name__
-        raise PortrayalError(f"{file}: no answer from {_where()} ({text}){again}") from error
+        raise PortrayalError(f"{file}: no answer from {_where()} ({said(error)}){again}") from error
 
 
 def _of_network(error: Exception) -> bool:

@@ -8,6 +8,7 @@ import zipfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from portrayal.damaged import said
 from portrayal.errors import PortrayalError
 from portrayal.media.files import check_source, shown
 
@@ -47,7 +48,7 @@ def _safetensors(path: Path) -> dict[str, Any]:
     try:
         return load_file(path)
     except (SafetensorError, ValueError, OSError) as error:
-        raise PortrayalError(f"{shown(path)}: is damaged or cut short ({_line(error)})") from error
+        raise PortrayalError(f"{shown(path)}: is damaged or cut short ({said(error)})") from error
 
 
 def _pytorch(path: Path) -> dict[str, Any]:
@@ -64,11 +65,7 @@ def _pytorch(path: Path) -> dict[str, Any]:
         what = f"asks to run {wanted[1]}" if wanted else "is a pickle of more than tensors"
         raise PortrayalError(f"{shown(path)}: {what}, which weights do not; it was not read") from error
     except (RuntimeError, EOFError, ValueError, KeyError, OSError) as error:
-        raise PortrayalError(f"{shown(path)}: is damaged or cut short ({_line(error)})") from error
+        raise PortrayalError(f"{shown(path)}: is damaged or cut short ({said(error)})") from error
     if not isinstance(content, dict):
         raise PortrayalError(f"{shown(path)}: holds a {type(content).__name__}, not a table of tensors")
     return content
-
-
-def _line(error: Exception) -> str:
-    return " ".join(str(error).split())[:120]

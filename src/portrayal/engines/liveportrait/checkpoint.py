@@ -14,6 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from portrayal import weights
+from portrayal.damaged import said
 from portrayal.engines.liveportrait import folding, networks
 from portrayal.engines.liveportrait.folding import State, count
 from portrayal.errors import PortrayalError
@@ -125,8 +126,9 @@ def _built(path: Path, kind: Kind, state: State) -> nn.Module:
     except KeyError as error:
         raise PortrayalError(f"{shown(path)}: is a {kind.title} that lacks {error.args[0]}") from error
     except (RuntimeError, ValueError, IndexError, ZeroDivisionError) as error:
-        problem = " ".join(str(error).split())[:200]
-        raise PortrayalError(f"{shown(path)}: is a {kind.title} whose parts do not fit: {problem}") from error
+        raise PortrayalError(
+            f"{shown(path)}: is a {kind.title} whose parts do not fit: {said(error, 200)}"
+        ) from error
 
 
 def _tensors(path: Path, content: object) -> dict[str, Tensor]:

@@ -17,6 +17,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from portrayal.damaged import said
+
 
 class Refused(ValueError):
     """What is asked for is no plain data; the message says what it is."""
@@ -89,8 +91,7 @@ def read_plain(data: bytes) -> Any:
     except Refused:
         raise
     except (ValueError, TypeError, IndexError, KeyError, UnicodeError, OverflowError, MemoryError) as error:
-        said = " ".join(str(error).split())[:80] or type(error).__name__
-        raise Refused(f"it is broken ({said})") from error
+        raise Refused(f"it is broken ({said(error, 80)})") from error
     raise Refused("it is cut off")
 
 

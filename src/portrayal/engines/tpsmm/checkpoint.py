@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 from torch import Tensor, nn
 
 from portrayal import weights
+from portrayal.damaged import said
 from portrayal.engines.tpsmm import networks
 from portrayal.engines.tpsmm.networks.blocks import Activation
 from portrayal.engines.tpsmm.networks.keypoints import POINTS_PER_SPLINE
@@ -58,9 +59,8 @@ def load_checkpoint(
     except KeyError as error:
         raise PortrayalError(f"{shown(path)}: is of this model, but lacks {error.args[0]}") from error
     except (RuntimeError, ValueError, TypeError, IndexError, ZeroDivisionError) as error:
-        problem = " ".join(str(error).split())[:200]
         raise PortrayalError(
-            f"{shown(path)}: is of this model, but its parts do not fit: {problem}"
+            f"{shown(path)}: is of this model, but its parts do not fit: {said(error, 200)}"
         ) from error
 
 

@@ -13,6 +13,7 @@ from typing import Any
 
 import torch
 
+from portrayal.damaged import said
 from portrayal.errors import PortrayalError
 from portrayal.media.files import shown
 from portrayal.neural.wan import naming, sizes
@@ -43,9 +44,8 @@ class Part:
         except KeyError as error:
             raise PortrayalError(f"{shown(path)}: is {self.title}, but lacks {error.args[0]}") from error
         except (ValueError, TypeError, IndexError, ZeroDivisionError) as error:
-            problem = " ".join(str(error).split())[:120]
             raise PortrayalError(
-                f"{shown(path)}: is {self.title}, but its parts do not fit: {problem}"
+                f"{shown(path)}: is {self.title}, but its parts do not fit: {said(error)}"
             ) from error
 
 
@@ -97,8 +97,7 @@ def load_tokenizer(folder: str | Path) -> Any:
     try:
         return AutoTokenizer.from_pretrained(str(folder), local_files_only=True)
     except (OSError, ValueError, KeyError, TypeError) as error:
-        problem = " ".join(str(error).split())[:120]
-        raise PortrayalError(f"{shown(folder)}: its tokenizer cannot be read ({problem})") from error
+        raise PortrayalError(f"{shown(folder)}: its tokenizer cannot be read ({said(error)})") from error
 
 
 def filled(

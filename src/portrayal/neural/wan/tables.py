@@ -13,6 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from portrayal.damaged import said
 from portrayal.errors import PortrayalError
 from portrayal.media.files import check_source, shown
 from portrayal.tensor_files import read_tensors
@@ -94,9 +95,8 @@ def _gguf(path: Path) -> State:
         state: State = load_gguf_checkpoint(str(path))
         state |= {name: state[name].reshape(shape) for name, shape in _folded(path).items()}
     except (ValueError, KeyError, IndexError, OSError, RuntimeError) as error:
-        problem = " ".join(str(error).split())[:120]
         raise PortrayalError(
-            f"{shown(path)}: is damaged, cut short or of no known kind ({problem})"
+            f"{shown(path)}: is damaged, cut short or of no known kind ({said(error)})"
         ) from error
     return state
 

@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from torch import nn
 
+from portrayal.damaged import said
 from portrayal.engines.tpsmm import networks
 from portrayal.engines.tpsmm.training.config import BETAS, DECAY, RATE
 from portrayal.errors import PortrayalError
@@ -83,7 +84,6 @@ class State:
                 self.background.load_state_dict(content["optimizer_bg_predictor"])
             self.epoch, self.step = int(content["epoch"]), int(content["step"])
         except (KeyError, RuntimeError, ValueError, TypeError) as error:
-            problem = " ".join(str(error).split())[:160]
             raise PortrayalError(
-                f"{shown(path)}: is of other networks than this training: {problem}"
+                f"{shown(path)}: is of other networks than this training: {said(error, 160)}"
             ) from error

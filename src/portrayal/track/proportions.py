@@ -78,6 +78,17 @@ def apertures(shape: Array) -> Array:
     return (shape[..., LID_BOTTOMS, 1] - shape[..., LID_TOPS, 1]).mean(-1)
 
 
+def iris_widths(shape: Array) -> Array:
+    """(2,) how wide the right and the left iris are, eye distances, of (478, 3) landmarks."""
+    return np.array(
+        [
+            2 * np.linalg.norm(shape[list(i[1:])] - shape[i[0]], axis=1).mean()
+            for i in (RIGHT_IRIS, LEFT_IRIS)
+        ],
+        np.float32,
+    )
+
+
 def _gain(shape: Array) -> Array:
     """(478,) how much further each point of `shape` moves than the mean face's."""
     sizes = _sizes(shape) / _sizes(mean_face())

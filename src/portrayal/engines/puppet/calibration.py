@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from portrayal.engines.puppet.actor import Actor
 from portrayal.engines.puppet.opening import smooth_step
-from portrayal.engines.puppet.rig import displace
+from portrayal.engines.puppet.rig import displace, room_to_widen
 from portrayal.engines.puppet.transfer import Target
 from portrayal.motion import SHAPE_INDEX, MotionFrame
 from portrayal.track.face import Face, FaceTracker
@@ -43,9 +43,10 @@ SAME_FACE = (0.008, 0.022)
 RIDGE = 2.0
 #: A measure of which the tracker sees less than this share is not corrected as if it saw so little.
 LEAST_SEEN = 0.6
-#: Eyes less open than this share of the portrait's are corrected less, closed ones not at all; eyes wider
-#: than the second are not made wider as much, and from the third on not at all.
-EYES_OPEN, EYES_WIDE, EYES_WIDEST = 0.6, 1.5, 2.0
+#: Eyes less open than this share of the portrait's are corrected less, closed ones not at all.
+EYES_OPEN = 0.6
+#: By how much the correction of an eye may differ from the mean of both.
+EYES_APART = 0.03
 #: Closed lips stay closed; from the second opening on they are corrected (of face height).
 LIPS_PART = (0.005, 0.03)
 
@@ -110,16 +111,21 @@ class Calibration:
         wanted = larger * change - (change @ self.influence - change * own) / seen
         correction = self.share * _LIMIT * np.tanh(wanted / _LIMIT)
         correction[_MOUTH] *= smooth_step(now[_MOUTH], *LIPS_PART)
-        for eye in _EYES:
-            openness = now[eye] / self.rest[eye]
-            room = (EYES_WIDEST - openness) / (EYES_WIDEST - EYES_WIDE) if correction[eye] > 0 else 1.0
-            correction[eye] *= np.clip(min(openness / EYES_OPEN, room), 0, 1)
+        correction[_EYES] = self._of_eyes(correction[_EYES], now[_EYES] / self.rest[_EYES], target)
         return Target(target.pose, target.shape + np.tensordot(correction, self.fields, 1))
+
+    def _of_eyes(self, wanted: Array, openness: Array, target: Target) -> Array:
+        """(2,) how much of the correction wanted for each eye is made: nearly the same for both, since eyes
+        that are read as different would be made to look so."""
+        mean = wanted.mean()
+        alike = mean + EYES_APART * np.tanh((wanted - mean) / EYES_APART)
+        room = np.where(alike > 0, room_to_widen(self.face.shape, target.shape), 1)
+        return np.asarray(alike * np.minimum(np.clip(openness / EYES_OPEN, 0, 1), room), np.float32)
 
 
 _LIMIT = np.array([LIMITS.get(key, 1e-6) for key in COLUMN], np.float32)
 _MOUTH = COLUMN["mouth_open"]
-_EYES = (COLUMN["eye_right"], COLUMN["eye_left"])
+_EYES = [COLUMN["eye_right"], COLUMN["eye_left"]]
 
 
 def _small(rgb: Rgb, face: Face) -> tuple[Rgb, Face]:

@@ -26,6 +26,8 @@ BALL = 2.05
 REFLECTION_FOLLOWS = 0.5
 #: The least lightness of the white, as a share of the skin's around the eye.
 WHITE_OVER_SKIN = 0.82
+#: The colour of pale skin in white light, at lightness 1.
+SKIN = np.array([1.22, 0.96, 0.82], np.float32)
 _BINS = 24
 _LUMA = np.array([0.299, 0.587, 0.114], np.float32)
 
@@ -213,6 +215,6 @@ def _white_enough(white: Array, inside: Array, skin: Array) -> Array:
     colour, around = np.median(white[inside > 0], axis=0), np.median(skin, axis=0)
     light = float(colour @ _LUMA) + 1
     gain = float(np.clip(WHITE_OVER_SKIN * float(around @ _LUMA) / light, 1, 1.6))
-    pale = 0.6 * min((gain - 1) / 0.3, 1)
-    tint = 0.5 + 0.5 * around / max(float(around @ _LUMA), 1)
+    pale = 0.75 * min((gain - 1) / 0.3, 1)
+    tint = 0.5 + 0.5 * around / max(float(around @ _LUMA), 1) / SKIN
     return np.asarray(gain * (white + pale * ((white @ _LUMA)[..., None] * tint - white)), np.float32)

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from portrayal.motion import SHAPE_INDEX
 from portrayal.track.blendshapes import LOWER_LID_SHARE, UPPER_LIP_SHARE
-from portrayal.track.proportions import BLINKS, LID_BOTTOMS, LID_TOPS, adapted_basis
+from portrayal.track.proportions import BLINKS, LID_BOTTOMS, LID_TOPS, adapted_basis, iris_widths
 from portrayal.track.topology import (
     INNER_LIP_BOTTOM,
     INNER_LIP_TOP,
@@ -32,11 +32,13 @@ Array = NDArray[np.float32]
 Span = tuple[float, float]
 
 #: Where a measure begins to resist and where it ends. The mouth's in eye distances on the mean face, eye
-#: opening in diameters of the iris, gaze in eye widths from the middle of the eye.
+#: opening in widths of the iris, gaze in eye widths from the middle of the eye. Lids follow a look down: how
+#: far the iris's centre lies below the upper lid's edge, in its widths.
 MOUTH_OPEN: Span = (0.47, 0.62)
 MOUTH_WIDE: Span = (0.75, 0.86)
 MOUTH_NARROW: Span = (0.33, 0.22)
 EYE_OPEN: Span = (1.05, 1.35)
+UNDER_LID: Span = (0.55, 0.75)
 GAZE_X: Span = (0.26, 0.34)
 GAZE_Y: Span = (0.21, 0.28)
 #: Where a portrait's own expression is beyond a knee already, how far it may still go.
@@ -177,21 +179,32 @@ def _keep_lips(shape: Array, moved: Array) -> None:
 def _limit_eyes(shape: Array, moved: Array, fields: Array) -> None:
     at_rest = shape[LID_BOTTOMS, 1] - shape[LID_TOPS, 1]
     gaps = at_rest + moved[LID_BOTTOMS, 1] - moved[LID_TOPS, 1]
+    across = iris_widths(shape)
     for side, (right_corner, left_corner, iris) in enumerate(_EYES):
         width = float(shape[left_corner, 0] - shape[right_corner, 0])
-        across = 2 * float(np.linalg.norm(shape[list(iris[1:])] - shape[iris[0]], axis=1).mean())
-        span = (across * EYE_OPEN[0], across * EYE_OPEN[1])
+        top, bottom = LID_TOPS[side, _LID_MIDDLE], LID_BOTTOMS[side, _LID_MIDDLE]
+        span = (across[side] * EYE_OPEN[0], across[side] * EYE_OPEN[1])
         excess = _excess(float(gaps[side, _LID_MIDDLE]), float(at_rest[side, _LID_MIDDLE]), span)
         if excess:
             wide = fields[_WIDES[side]]
-            tops, bottoms = LID_TOPS[side, _LID_MIDDLE], LID_BOTTOMS[side, _LID_MIDDLE]
-            moved -= excess / (wide[bottoms, 1] - wide[tops, 1]) * wide
+            moved -= excess / (wide[bottom, 1] - wide[top, 1]) * wide
         middle = (shape[right_corner] + shape[left_corner]) / 2
         for axis, (knee, end) in enumerate((GAZE_X, GAZE_Y)):
             rest = float(shape[iris[0], axis] - middle[axis])
             value = rest + float(moved[iris[0], axis])
             sign = 1.0 if value > 0 else -1.0
             moved[list(iris), axis] -= _excess(value, rest, (sign * width * knee, sign * width * end))
+        below = float(shape[iris[0], 1] - shape[top, 1])
+        span = (across[side] * UNDER_LID[0], across[side] * UNDER_LID[1])
+        moved[list(iris), 1] -= _excess(below + float(moved[iris[0], 1] - moved[top, 1]), below, span)
     crossing = np.minimum(at_rest, 0) - (shape[LID_BOTTOMS, 1] + moved[LID_BOTTOMS, 1])
     crossing += shape[LID_TOPS, 1] + moved[LID_TOPS, 1]
     moved[LID_TOPS, 1] -= np.maximum(crossing, 0)
+
+
+def room_to_widen(shape: Array, moved: Array) -> Array:
+    """(2,) from 1, where the right and left eye of a face (478, 3) are no wider than the knee of
+    :data:`EYE_OPEN` when moved (478, 3), to 0 at its end."""
+    gaps = (moved[LID_BOTTOMS, 1] - moved[LID_TOPS, 1])[:, _LID_MIDDLE] / iris_widths(shape)
+    knee, end = EYE_OPEN
+    return np.clip((end - gaps) / (end - knee), 0, 1)

@@ -14,10 +14,12 @@ from portrayal.track.blendshapes import LOWER_LID_SHARE
 from portrayal.track.expression import coefficients
 from portrayal.track.face import Face
 from portrayal.track.geometry import HeadPose
-from portrayal.track.proportions import LID_BOTTOMS, LID_TOPS, apertures
+from portrayal.track.proportions import LID_BOTTOMS, LID_TOPS, apertures, iris_widths
 from portrayal.track.topology import (
     LEFT_BROW,
     LEFT_EYE_BOTTOM,
+    LEFT_EYE_INNER,
+    LEFT_EYE_OUTER,
     LEFT_EYE_TOP,
     LEFT_IRIS,
     MESH_POINTS,
@@ -26,6 +28,8 @@ from portrayal.track.topology import (
     OVAL,
     RIGHT_BROW,
     RIGHT_EYE_BOTTOM,
+    RIGHT_EYE_INNER,
+    RIGHT_EYE_OUTER,
     RIGHT_EYE_TOP,
     RIGHT_IRIS,
     mean_face,
@@ -84,9 +88,17 @@ class Transfer:
         if self.absolute or frame.shape is None or self.reference is None or self.reference.shape is None:
             start = self._own_coefficients if self.absolute else np.zeros(len(frame.coefficients), np.float32)
             return displace(frame.coefficients, own) - displace(start, own)
-        moved = self._proportion * (frame.shape - self.reference.shape)
+        change = frame.shape - self.reference.shape
+        moved = self._proportion * change
+        self._look(moved, change)
         self._shut(moved, apertures(frame.shape) / np.maximum(apertures(self.reference.shape), 0.02))
         return np.asarray(moved, np.float32)
+
+    def _look(self, moved: Array, change: Array) -> None:
+        """Both irises move alike between the corners of their eyes, whatever is read of one of them."""
+        looked = np.mean([change[iris].mean(0) - change[corners].mean(0) for iris, corners in _EYES], axis=0)
+        for iris, corners in _EYES:
+            moved[iris] = moved[corners].mean(0) + LOOK * self._iris_ratio * looked
 
     def _shut(self, moved: Array, openness: Array) -> None:
         """Lids that all but close close as far on the portrait, however large its eyes are, in place.
@@ -107,26 +119,35 @@ class Transfer:
         return coefficients(self.face.shape)
 
     @cached_property
+    def _iris_ratio(self) -> float:
+        """How large the portrait's irises are in terms of the driving's: a look aside is an angle, and moves
+        the iris of a larger eyeball further."""
+        assert self.reference is not None and self.reference.shape is not None
+        ratio = iris_widths(self.face.shape).mean() / iris_widths(self.reference.shape).mean()
+        return float(np.clip(ratio, 0.75, 1.5))
+
+    @cached_property
     def _proportion(self) -> Array:
-        """(478, 3) how large the portrait's features are, in terms of the driving's."""
+        """(478, 1) how large the portrait's features are, in terms of the driving's."""
         assert self.reference is not None and self.reference.shape is not None
         ratios = feature_sizes(self.face.shape) / feature_sizes(self.reference.shape)
         ratios[1:] **= TEMPER
         low, high = np.array([[0.6, 0.7, 0.7, 0.35, 0.35], [1.5, 1.4, 1.4, 2.2, 2.2]])
         weights = _regions()
         gain = 1 + weights @ (np.clip(ratios, low, high) - 1).astype(np.float32)
-        by_axis = np.repeat(gain[:, None], 3, 1)
-        irises = [*RIGHT_IRIS, *LEFT_IRIS]
-        by_axis[irises] = (1.0, LOOK_UP_AND_DOWN, 1.0)  # gaze is an angle: eyeballs are of one size
-        return by_axis * _follow()[:, None]
+        return (gain * _follow())[:, None]
 
 
 #: Powers of the size ratios of brows and eyes: small ones move less than large ones, but not by all of it.
 TEMPER = np.array([0.25, 0.25, 0.6, 0.6], np.float32)
 #: Eyes this open, as a share of how they are in the reference, or less are shutting; from twice that on open.
 SHUTTING = 0.25
-#: The tracker sees this much less of a look up or down than of one aside.
-LOOK_UP_AND_DOWN = 1.5
+#: The tracker sees this much less of a look aside, and of a look up or down, than there is.
+LOOK = np.array([1.3, 2.0, 1.0], np.float32)
+_EYES = (
+    (list(RIGHT_IRIS), [RIGHT_EYE_OUTER, RIGHT_EYE_INNER]),
+    (list(LEFT_IRIS), [LEFT_EYE_INNER, LEFT_EYE_OUTER]),
+)
 #: How far a head may turn away from the portrait's own pose before the picture has nothing left to show.
 TURN_LIMIT = np.array([38.0, 42.0, 60.0], np.float32)
 #: ... and how far from the camera it may face in the end.

@@ -14,13 +14,12 @@ from portrayal.engines.puppet.eyes import Eyes, find_eye
 from portrayal.engines.puppet.glasses import glasses_mask
 from portrayal.engines.puppet.mesh import HeadMesh
 from portrayal.engines.puppet.rig import displace
-from portrayal.engines.puppet.transfer import Target, Transfer
+from portrayal.engines.puppet.transfer import Target
 from portrayal.engines.puppet.warp import MeshWarp, sample
 from portrayal.engines.puppet.windows import whole
-from portrayal.motion import SHAPE_INDEX, MotionFrame
+from portrayal.motion import SHAPE_INDEX
 from portrayal.track.face import Face, find_faces
 from portrayal.track.geometry import HeadPose
-from portrayal.track.proportions import LID_BOTTOMS, LID_TOPS, apertures
 from portrayal.track.topology import (
     LEFT_EYE_BOTTOM,
     LEFT_EYE_TOP,
@@ -249,16 +248,3 @@ def test_glasses_are_found_and_stay_while_the_eyes_close(photo, drawn):
     bare, plain = drawn
     none = glasses_mask(bare, plain, [find_eye(bare, plain, side)[0] for side in ("right", "left")])
     assert not none.any()
-
-
-@pytest.mark.parametrize("larger", [0.6, 1.0, 1.9])
-def test_a_blink_closes_eyes_of_any_size(larger: float) -> None:
-    small, own = mean_face().copy(), mean_face().copy()
-    middle = (own[LID_TOPS, 1] + own[LID_BOTTOMS, 1]) / 2
-    for lids in (LID_TOPS, LID_BOTTOMS):
-        own[lids, 1] = middle + larger * (own[lids, 1] - middle)
-    shut = small.copy()
-    shut[LID_TOPS, 1] += 0.9 * (shut[LID_BOTTOMS, 1] - shut[LID_TOPS, 1])
-    face = Face((100 * own + 200).astype(np.float32))
-    target = Transfer(face, MotionFrame(shape=small))(MotionFrame(shape=shut))
-    assert (apertures(target.shape) < 0.13 * apertures(face.shape)).all()

@@ -7,14 +7,12 @@ from functools import cache
 from itertools import pairwise
 from typing import Literal, NamedTuple
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from portrayal.engines.puppet.opening import catmull_rom
 from portrayal.engines.puppet.transfer import Target
 from portrayal.track.face import Face
-from portrayal.track.geometry import HeadPose
 from portrayal.track.topology import RIGHT_EYE_BOTTOM, RIGHT_EYE_TOP, RIGHT_IRIS, mirror
 
 Array = NDArray[np.float32]
@@ -273,10 +271,3 @@ def _ordered(y: Array) -> Array:
     for row in (4, 5):
         y[row] = np.maximum(y[row], y[row - 1])
     return y
-
-
-def rigid_map(source: HeadPose, target: HeadPose, plane: Array) -> Array:
-    """(2, 3) affine map from the pixels of one pose to another's, for what is fixed to the skull in the plane
-    through three (3, 3) head-space points."""
-    here, there = (np.ascontiguousarray(p.to_picture(plane)[:, :2]) for p in (source, target))
-    return np.asarray(cv2.getAffineTransform(here, there), np.float32)

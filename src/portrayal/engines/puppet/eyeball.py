@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from portrayal.engines.puppet.coarse import wide_blur
 from portrayal.engines.puppet.eye_find import Disc
 from portrayal.engines.puppet.eye_geometry import BOTTOM, CREASE, RIM, TOP, Anatomy, Array, Box
+from portrayal.engines.puppet.rigid import sample_layer
 
 Rgb = NDArray[np.uint8]
 
@@ -119,19 +120,6 @@ class Eyeball:
         self, layer: Array, to_source: Array, shift: Array, box: Box, border: int = cv2.BORDER_REPLICATE
     ) -> Array:
         return sample_layer(layer, self._corner + shift, to_source, box, border)
-
-
-def sample_layer(
-    layer: Array, corner: Array, to_source: Array, box: Box, border: int = cv2.BORDER_CONSTANT
-) -> Array:
-    """A layer whose first pixel is at `corner` of the portrait, as seen in a box of the canvas through the
-    (2, 3) map from canvas to portrait."""
-    matrix = to_source.astype(np.float64)
-    offset = matrix[:, :2] @ np.array(box[:2], np.float64) + matrix[:, 2] - corner
-    size = (box[2] - box[0], box[3] - box[1])
-    flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
-    matrix = np.column_stack([matrix[:, :2], offset])
-    return np.asarray(cv2.warpAffine(layer, matrix, size, flags=flags, borderMode=border), np.float32)
 
 
 def _step(value: Array, start: float, end: float) -> Array:

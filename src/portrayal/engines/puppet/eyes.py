@@ -27,12 +27,12 @@ from portrayal.engines.puppet.eye_geometry import (
     iris_points,
     loops,
     region,
-    rigid_map,
 )
-from portrayal.engines.puppet.eyeball import Eyeball, lid_shade, sample_layer
+from portrayal.engines.puppet.eyeball import Eyeball, lid_shade
 from portrayal.engines.puppet.glasses import glasses_mask, without
 from portrayal.engines.puppet.lid_skin import LidSkin
 from portrayal.engines.puppet.mouth_look import Look
+from portrayal.engines.puppet.rigid import rigid_map, sample_layer
 from portrayal.engines.puppet.transfer import Target
 from portrayal.track.face import Face
 

@@ -8,14 +8,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from portrayal.engines.puppet.arch import Surface
-from portrayal.engines.puppet.mouth_look import Look
-from portrayal.engines.puppet.opening import Opening, bounds, cast, coverage, lip_shade, smooth_step
+from portrayal.engines.puppet.mouth_look import Look, luma
+from portrayal.engines.puppet.opening import Box, Opening, bounds, cast, coverage, lip_shade, smooth_step
 from portrayal.engines.puppet.own_mouth import OwnMouth
-from portrayal.engines.puppet.teeth import back_of_mouth, lower_teeth, recoloured, upper_teeth
+from portrayal.engines.puppet.rigid import rigid_map, sample_layer
+from portrayal.engines.puppet.teeth import back_of_mouth, edge_height, lower_teeth, recoloured, upper_teeth
 from portrayal.engines.puppet.transfer import Target
 from portrayal.track.face import Face
 from portrayal.track.geometry import HeadPose, rotation_matrix
 from portrayal.track.topology import (
+    INNER_LIP_BOTTOM,
+    INNER_LIP_TOP,
     LIP_BOTTOM_INNER,
     LIP_TOP_INNER,
     MOUTH_LEFT_INNER,
@@ -28,12 +31,20 @@ Array = NDArray[np.float32]
 
 _SUBNASALE = 2
 _MIDLINE = (2, 164, 0)
+_LIPS = [*INNER_LIP_TOP, *INNER_LIP_BOTTOM]
 _CHIN = [152, 148, 377, 176, 400, 199, 200]
 #: Lips less than this apart (head space) with no teeth behind them stay as they are pictured; what the mouth
 #: opens beyond that shows its inside.
 PARTED = 0.1
 #: How dark the shadow is that the upper teeth cast upon the lower.
 SHADOW = 0.45
+#: How much redder than gums are against grey the shade in a mouth is: light comes there by way of them.
+BOUNCE = 0.5
+#: Lips that have moved by less (eye distances) show the mouth as it is pictured, fading.
+AT_REST = 0.02
+#: A head turned by up to so many degrees shows its own upper teeth as they are pictured, fading up to the
+#: second.
+SAME_SIDE = (10.0, 25.0)
 #: The jaw's joint in head space, in front of the ear.
 JOINT: Array = np.array([0.0, 0.3, 0.55], np.float32)
 
@@ -116,6 +127,31 @@ class Mouth:
             self._upper = own.into(self._upper, "upper")
             self._lower = own.into(self._lower, "lower")
             self._back = own.into(self._back, "back")
+        self._tint = 1 - BOUNCE * (look.gum / max(luma(look.gum), 1) - 1)
+        corners = face.shape[[MOUTH_RIGHT_INNER, MOUTH_LEFT_INNER]]
+        self._plane = np.stack([*corners, corners.mean(0) + np.array([0, 0.2, 0])]).astype(np.float32)
+        self._missed, self._corner = np.zeros((1, 1, 4), np.float32), np.zeros(2, np.float32)
+        self._settle(rgb, upper_sheet, None if own is None else own.upper_edge)
+
+    def _settle(self, rgb: Rgb, sheet: Surface, edge: float | None) -> None:
+        """What the picture's own mouth has beyond the drawn one: shown at rest, and of its upper teeth, down
+        to their `edge`, as long as they are seen from much the same side."""
+        rest = Target(self._face.pose, self._face.shape)
+        contour, seen = self._opening.contour(rest)
+        box = bounds(contour, 3 + int(3 * self._soft), rgb.shape)
+        if seen == 0 or box is None:
+            return
+        part = rgb[box[1] : box[3], box[0] : box[2]]
+        covered = coverage(contour, box, self._soft)
+        missed = part - self._over(part, rest, covered * np.float32(seen), box)
+        steady = np.zeros_like(covered)
+        if edge is not None:
+            x, y = (np.arange(box[k], box[k + 2], dtype=np.float32) for k in (0, 1))
+            u, v = sheet.locate(rest.pose, x[None], y[:, None])
+            above = edge - v - edge_height(sheet, u)
+            steady = np.clip(1 + above * rest.pose.scale, 0, 1).astype(np.float32)
+        self._missed = np.dstack([missed, steady]).astype(np.float32)
+        self._corner = np.array(box[:2], np.float32)
 
     def paint(self, canvas: Rgb, target: Target) -> None:
         """Paint into `canvas` ((H, W, 3) uint8, the warped portrait), in place, where the lips are apart."""
@@ -123,17 +159,32 @@ class Mouth:
         box = bounds(contour, 3 + int(3 * self._soft), canvas.shape)
         if seen == 0 or box is None:
             return
-        covered = coverage(contour, box, self._soft)
+        part = canvas[box[1] : box[3], box[0] : box[2]]
+        covered = coverage(contour, box, self._soft) * np.float32(seen)
+        painted = self._over(part, target, covered, box) + self._own(target, covered, box)
+        part[:] = np.clip(painted + 0.5, 0, 255)
+
+    def _own(self, target: Target, covered: Array, box: Box) -> Array:
+        """(h, w, 3) what the picture's own mouth adds to the drawn one in the box."""
+        moved = np.abs(target.shape[_LIPS] - self._face.shape[_LIPS])[:, :2].max()
+        rest = np.float32(np.exp(-((moved / AT_REST) ** 2)))
+        near, far = np.cos(np.radians(SAME_SIDE))
+        alike = float(target.pose.rotation[:, 2] @ self._face.pose.rotation[:, 2])
+        same = smooth_step(alike, far, near)
+        to_source = rigid_map(target.pose, self._face.pose, self._plane)
+        missed = sample_layer(self._missed, self._corner, to_source, box)
+        return np.maximum(rest, same * missed[..., 3:] * covered[..., None]) * missed[..., :3]
+
+    def _over(self, part: Rgb, target: Target, covered: Array, box: Box) -> Array:
+        """(h, w, 3) the part of the canvas in the box, the inside of the mouth painted over it."""
         jaw = self._jaw(target)
         colour = self._back.render(jaw, box)[..., :3].astype(np.float32)
         lower, upper = self._lower.render(jaw, box), self._upper.render(target.pose, box)
         colour += _alpha(lower) * (lower[..., :3] - colour)
-        colour *= 1 - SHADOW * cast(_alpha(upper)[..., 0], target.pose)[..., None]
+        colour *= (1 - SHADOW * cast(_alpha(upper)[..., 0], target.pose)[..., None]) ** self._tint
         colour += _alpha(upper) * (upper[..., :3] - colour)
-        colour *= lip_shade(covered, target.pose)[..., None]
-        part = canvas[box[1] : box[3], box[0] : box[2]]
-        weight = (covered * np.float32(seen))[..., None]
-        part[:] = np.clip(part + weight * (colour - part) + 0.5, 0, 255)
+        colour *= lip_shade(covered, target.pose)[..., None] ** self._tint
+        return np.asarray(part + covered[..., None] * (colour - part), np.float32)
 
     def _jaw(self, target: Target) -> HeadPose:
         """The pose of things that sit on the jaw: it swings about its joints and slides sideways.

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from portrayal.engines.puppet.arch import Layer, Surface
-from portrayal.engines.puppet.mouth_look import LUMA, Look
+from portrayal.engines.puppet.mouth_look import LUMA, Look, luma
 from portrayal.engines.puppet.opening import Box, Opening, bounds, coverage, lip_shade
 from portrayal.engines.puppet.teeth import edge_height
 from portrayal.engines.puppet.tooth_rows import (
@@ -33,6 +33,10 @@ Array = NDArray[np.float32]
 SHOWN = 0.15
 #: How far behind the lips the own mouth goes on as it is seen, head space.
 CARRIED = 0.02
+#: What is darker than this share of the teeth's lightness, beyond the last of them, is the dark of the cheek.
+DARK = 0.5
+#: How far beyond that last tooth the row fades, head space.
+FADE = 0.02
 Kind = Literal["upper", "lower", "back"]
 
 
@@ -44,7 +48,7 @@ class OwnMouth:
     the rest is known. colour: (h, w, 3), freed from the lips' shade. tooth: (h, w) 1 where teeth are,
     upper: where they are the upper ones. upper_edge, lower_edge: y (head space) of the biting edges in
     the middle, None where no teeth are seen. enamel: (3,) colour of the teeth, None where not seen.
-    dark: (3,) the darkest.
+    dark: (3,) the darkest. ends: between which u (see `Layer`) the teeth are, as far as they are seen to end.
     """
 
     pose: HeadPose
@@ -57,6 +61,7 @@ class OwnMouth:
     lower_edge: float | None
     enamel: Array | None
     dark: Array
+    ends: tuple[float, float]
 
     @classmethod
     def find(
@@ -83,19 +88,24 @@ class OwnMouth:
         if float(strict[sure].mean()) < SHOWN:
             nothing = np.zeros_like(strict)
             carried = _carried_on(inside, colour, nothing, nothing, nothing, CARRIED * pose.scale)
-            return cls(pose, *carried, None, None, None, dark)
+            return cls(pose, *carried, None, None, None, dark, (-np.inf, np.inf))
         u, y = _places(surface, pose, box)
         y = y + edge_height(surface, u)
         grey = picture @ LUMA
         upper, lower = biting_edges(grey[sure], strict[sure], u[sure], y[sure], expected)
         above = above_bite(strict + grey / 255, inside, (y - between(upper, lower)) * pose.scale)
         enamel = np.average(colour[sure], axis=0, weights=strict[sure] ** 3 + 1e-6).astype(np.float32)
+        empty = covered * np.clip((DARK - grey / luma(enamel)) / 0.15, 0, 1)
+        ends = _ends(bright * covered, empty, u)
+        beyond = np.where((u < ends[0]) | (u > ends[1]), empty, 0)
+        inside = np.maximum(inside, beyond).astype(np.float32)
+        colour = colour + (beyond > 0)[..., None] * (look.cavity - colour)
         tooth = strict + above * (bright - strict)  # what is bright above is gum, if not tooth: rigid as well
         size = 2 * max(1, round(0.012 * pose.scale)) + 1
         closed = cv2.morphologyEx(tooth, cv2.MORPH_CLOSE, np.ones((size, size), np.uint8))
         tooth = np.asarray(closed, np.float32)
         carried = _carried_on(inside, colour, tooth, strict, above, CARRIED * pose.scale)
-        return cls(pose, *carried, upper, lower, enamel, dark)
+        return cls(pose, *carried, upper, lower, enamel, dark, ends)
 
     @cached_property
     def _clear(self) -> Array:
@@ -135,6 +145,8 @@ class OwnMouth:
         colour = drawn + kept[..., None] * (own - drawn)
         if kind != "back":  # beyond what is seen, teeth end where they are drawn to end
             alpha = seen * belongs * (inside + (1 - inside) * alpha) + (1 - seen) * alpha
+            u, _ = layer.axes
+            alpha = alpha * np.clip(1 + np.minimum(u - self.ends[0], self.ends[1] - u) / FADE, 0, 1)
         return layer.with_texture(colour, alpha)
 
 
@@ -142,6 +154,18 @@ def _places(surface: Surface, pose: HeadPose, box: Box) -> tuple[Array, Array]:
     x = np.arange(box[2] - box[0], dtype=np.float32)[None, :]
     y = np.arange(box[3] - box[1], dtype=np.float32)[:, None]
     return surface.locate(pose, x, y)
+
+
+def _ends(tooth: Array, dark: Array, u: Array) -> tuple[float, float]:
+    """The least and the largest u of a tooth, where dark is seen beyond it; endless where none is."""
+    of_teeth = np.broadcast_to(u, tooth.shape)[tooth > 0.5]
+    if not len(of_teeth):
+        return -np.inf, np.inf
+    left, right = (float(end) for end in np.percentile(of_teeth, (1, 99)))
+    return (
+        left if (dark * (u < left)).sum() > 3 else -np.inf,
+        right if (dark * (u > right)).sum() > 3 else np.inf,
+    )
 
 
 def _inner(covered: Array, margin: float) -> Array:

@@ -1,0 +1,69 @@
+"""From a driving's face to the portrait's: gaze, lids and blinks."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from portrayal.engines.puppet.rig import soft_limit_shape
+from portrayal.engines.puppet.transfer import LOOK, Transfer
+from portrayal.motion import MotionFrame
+from portrayal.track.face import Face
+from portrayal.track.proportions import LID_BOTTOMS, LID_TOPS, apertures, iris_widths
+from portrayal.track.topology import (
+    LEFT_EYE_INNER,
+    LEFT_EYE_OUTER,
+    LEFT_IRIS,
+    RIGHT_EYE_INNER,
+    RIGHT_EYE_OUTER,
+    RIGHT_IRIS,
+    mean_face,
+)
+
+Array = NDArray[np.float32]
+_CORNERS = ((RIGHT_EYE_OUTER, RIGHT_EYE_INNER), (LEFT_EYE_INNER, LEFT_EYE_OUTER))
+_AROUND = [*RIGHT_IRIS, *LEFT_IRIS, *_CORNERS[0], *_CORNERS[1]]
+
+
+def gazes(shape: Array) -> Array:
+    """(2, 2) x and y of each iris from the middle between its eye's corners."""
+    centres = shape[[RIGHT_IRIS[0], LEFT_IRIS[0]], :2]
+    return centres - np.array([shape[list(ends), :2].mean(0) for ends in _CORNERS])
+
+
+def test_both_eyes_look_where_the_driving_looks_however_the_eyes_are_read() -> None:
+    mean = mean_face()
+    face = Face((100 * mean + 200).astype(np.float32))
+    looking = mean.copy()
+    looking[list(RIGHT_IRIS), :2] += (0.02, -0.012)
+    looking[list(LEFT_IRIS), :2] += (0.03, 0.004)
+    looking[_AROUND, 1] += 0.02  # a drift of all that is near the eyes is no look down
+    target = Transfer(face, MotionFrame(shape=mean))(MotionFrame(shape=looking))
+    moved = gazes(target.shape) - gazes(face.shape)
+    assert moved[0] == pytest.approx(moved[1], abs=1e-4)
+    assert moved.mean(0) == pytest.approx(LOOK[:2] * (0.025, -0.004), abs=1e-3)
+
+
+def test_upper_lids_are_never_far_above_an_iris() -> None:
+    mean = mean_face()
+    for down in (0.02, 0.05, 0.1):
+        moved = np.zeros_like(mean)
+        moved[[*RIGHT_IRIS, *LEFT_IRIS], 1] = down
+        moved[LID_TOPS, 1] = -0.02
+        shape = mean + soft_limit_shape(mean, moved)
+        below = shape[[RIGHT_IRIS[0], LEFT_IRIS[0]], 1] - shape[LID_TOPS[:, 3], 1]
+        assert (below < 0.85 * iris_widths(mean)).all()
+
+
+@pytest.mark.parametrize("larger", [0.6, 1.0, 1.9])
+def test_a_blink_closes_eyes_of_any_size(larger: float) -> None:
+    small, own = mean_face().copy(), mean_face().copy()
+    middle = (own[LID_TOPS, 1] + own[LID_BOTTOMS, 1]) / 2
+    for lids in (LID_TOPS, LID_BOTTOMS):
+        own[lids, 1] = middle + larger * (own[lids, 1] - middle)
+    shut = small.copy()
+    shut[LID_TOPS, 1] += 0.9 * (shut[LID_BOTTOMS, 1] - shut[LID_TOPS, 1])
+    face = Face((100 * own + 200).astype(np.float32))
+    target = Transfer(face, MotionFrame(shape=small))(MotionFrame(shape=shut))
+    assert (apertures(target.shape) < 0.13 * apertures(face.shape)).all()

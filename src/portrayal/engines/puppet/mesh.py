@@ -32,6 +32,8 @@ RINGS = np.array([1.04, 1.1, 1.18, 1.28, 1.4, 1.55, 1.75, 2.0, 2.3, 2.7, 3.2], n
 SILHOUETTE_DEPTH = 0.75
 #: Below the ears the head ends at the outline of the face: its depth begins so far outside.
 JAW = 0.08
+#: So far outside the landmarks the jaw goes on, with the shadow under it, and moves as they do.
+RIM = 0.05
 #: How far below the eyes (head space) the neck begins to stay, and where the body stands still.
 NECK, SHOULDERS = 1.2, 2.7
 #: The same for what moves the neck itself: it takes shoulders and chest along.
@@ -72,6 +74,7 @@ class HeadMesh:
         head = face.pose.to_head(ring.astype(np.float32))
         edge = np.minimum.reduce([ring[:, 0], ring[:, 1], width - 1 - ring[:, 0], height - 1 - ring[:, 1]])
         inside = 1 - _fall(edge / face.pose.scale, 0.23, 0.8)
+        drag = np.exp(-np.maximum(factor - 1 - RIM * jaw, 0) / 0.22)
         weight = inside * _fall(head[:, 1], NECK, SHOULDERS) * _fall(factor, 1.9, 3.2)
         sway = inside * _fall(head[:, 1], CHEST, BELLY) * _fall(factor, 2.3, 3.2)
         return cls(
@@ -80,7 +83,7 @@ class HeadMesh:
             head,
             weight.astype(np.float32),
             sway.astype(np.float32),
-            np.exp(-(factor - 1) / 0.22).astype(np.float32),
+            (drag * (1 - _fall(edge / face.pose.scale, 0.05, 0.3))).astype(np.float32),
             outline,
         )
 
@@ -97,11 +100,12 @@ class HeadMesh:
 
     def moved(self, face: Face, target: Target) -> Array:
         """(V, 3) where the vertices are when the face is at `target`."""
-        expression = (target.shape - face.shape)[self.outline] * self.drag[:, None]
-        rigid = target.pose.to_picture(self.ring_head + expression)
+        expression = self.drag[:, None] * (target.shape - face.shape)[self.outline]
+        rigid = target.pose.to_picture(self.ring_head)
         rest = self.rest[MESH_POINTS:]
         shift = target.pose.pivot - face.pose.pivot
         ring = rest + self.weight[:, None] * (rigid - shift - rest) + self.sway[:, None] * shift
+        ring += target.pose.scale * expression @ target.pose.rotation.T
         return np.concatenate([target.points[:MESH_POINTS], ring]).astype(np.float32)
 
 

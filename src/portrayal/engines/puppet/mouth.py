@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from portrayal.engines.puppet.arch import Surface
-from portrayal.engines.puppet.mouth_look import Look, luma
+from portrayal.engines.puppet.mouth_look import Look
 from portrayal.engines.puppet.opening import Box, Opening, bounds, cast, coverage, lip_shade, smooth_step
 from portrayal.engines.puppet.own_mouth import OwnMouth
 from portrayal.engines.puppet.rigid import rigid_map, sample_layer
@@ -38,8 +38,6 @@ _CHIN = [152, 148, 377, 176, 400, 199, 200]
 PARTED = 0.1
 #: How dark the shadow is that the upper teeth cast upon the lower.
 SHADOW = 0.45
-#: How much redder than gums are against grey the shade in a mouth is: light comes there by way of them.
-BOUNCE = 0.5
 #: Lips that have moved by less (eye distances) show the mouth as it is pictured, fading.
 AT_REST = 0.02
 #: A head turned by up to so many degrees shows its own upper teeth as they are pictured, fading up to the
@@ -127,7 +125,7 @@ class Mouth:
             self._upper = own.into(self._upper, "upper")
             self._lower = own.into(self._lower, "lower")
             self._back = own.into(self._back, "back")
-        self._tint = 1 - BOUNCE * (look.gum / max(luma(look.gum), 1) - 1)
+        self._look = look
         corners = face.shape[[MOUTH_RIGHT_INNER, MOUTH_LEFT_INNER]]
         self._plane = np.stack([*corners, corners.mean(0) + np.array([0, 0.2, 0])]).astype(np.float32)
         self._missed, self._corner = np.zeros((1, 1, 4), np.float32), np.zeros(2, np.float32)
@@ -181,9 +179,9 @@ class Mouth:
         colour = self._back.render(jaw, box)[..., :3].astype(np.float32)
         lower, upper = self._lower.render(jaw, box), self._upper.render(target.pose, box)
         colour += _alpha(lower) * (lower[..., :3] - colour)
-        colour *= (1 - SHADOW * cast(_alpha(upper)[..., 0], target.pose)[..., None]) ** self._tint
+        colour *= self._look.shaded(1 - SHADOW * cast(_alpha(upper)[..., 0], target.pose))
         colour += _alpha(upper) * (upper[..., :3] - colour)
-        colour *= lip_shade(covered, target.pose)[..., None] ** self._tint
+        colour *= self._look.shaded(lip_shade(covered, target.pose))
         return np.asarray(part + covered[..., None] * (colour - part), np.float32)
 
     def _jaw(self, target: Target) -> HeadPose:

@@ -27,6 +27,8 @@ from portrayal.track.topology import (
 Rgb = NDArray[np.uint8]
 Array = NDArray[np.float32]
 LUMA = np.array([0.299, 0.587, 0.114], np.float32)
+#: How much of the gums' tint light has that they send on.
+BOUNCE = 0.8
 #: Skin beside the mouth: the head's right, its left.
 _SKIN_RIGHT, _SKIN_LEFT = (205, 50, 206, 216, 212, 202), (425, 280, 426, 436, 432, 422)
 _SKIN_MIDDLE = (164, 200, 199)
@@ -77,6 +79,12 @@ class Look:
             low=low,
             high=high,
         )
+
+    def shaded(self, light: Array) -> Array:
+        """(h, w, 3) the share of each colour that there is where `light` (h, w), 0-1, is. Into a mouth it
+        comes by way of lips and gums."""
+        redder = 1 - BOUNCE * (self.gum / max(luma(self.gum), 1) - 1)
+        return np.asarray(light[..., None] ** redder, np.float32)
 
 
 def luma(colour: Array) -> float:

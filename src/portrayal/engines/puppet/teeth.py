@@ -78,7 +78,7 @@ def _row(
     dim = np.clip((0.4 - position) / 0.18, 0, 1)[..., None]  # the cheeks shade the back
     lit = brightness * (0.25 + 0.75 * turned) * _light(layer.surface, u, look)
     colour = (1 - gum[..., None]) * (shade[..., None] * look.tooth) + gum[..., None] * look.gum * 0.8
-    colour = look.cavity + dim * (colour * lit[..., None] - look.cavity)
+    colour = look.cavity + dim * (colour * look.shaded(lit) - look.cavity)
     return layer.with_texture(*finish(colour, solid, look))
 
 

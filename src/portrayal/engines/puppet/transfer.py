@@ -143,7 +143,7 @@ TEMPER = np.array([0.25, 0.25, 0.6, 0.6], np.float32)
 #: Eyes this open, as a share of how they are in the reference, or less are shutting; from twice that on open.
 SHUTTING = 0.25
 #: The tracker sees this much less of a look aside, and of a look up or down, than there is.
-LOOK = np.array([1.35, 1.7, 1.0], np.float32)
+LOOK = np.array([1.35, 2.0, 1.0], np.float32)
 _EYES = (
     (list(RIGHT_IRIS), [RIGHT_EYE_OUTER, RIGHT_EYE_INNER]),
     (list(LEFT_IRIS), [LEFT_EYE_INNER, LEFT_EYE_OUTER]),

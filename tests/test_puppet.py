@@ -15,6 +15,7 @@ from portrayal.errors import PortrayalError
 from portrayal.media.image import read_image
 from portrayal.media.write import write_video
 from portrayal.motion import SHAPE_INDEX, SHAPES, MotionFrame
+from portrayal.speech.visemes import lip_aperture
 from portrayal.track.expression import coefficients
 from portrayal.track.face import Face, find_faces
 from portrayal.track.topology import CHIN, FOREHEAD, LIP_BOTTOM_INNER, LIP_TOP_INNER
@@ -183,6 +184,19 @@ def test_a_portrait_that_is_a_video_keeps_its_motion_and_takes_the_expression(me
     for made, own in pairs[::4]:
         assert opening(made) > opening(own) + 0.05
         assert np.abs(made.pose.pivot - own.pose.pivot)[:2].max() < 0.12 * own.pose.scale
+
+
+def test_speech_closes_the_lips_of_a_portrait_that_shows_its_teeth(portrait: Portrait) -> None:
+    (parted,) = act(portrait, posed(jawOpen=0.12, mouthSmileLeft=0.8, mouthSmileRight=0.8))
+    laughing = Portrait.from_array(parted)
+    assert opening(laughing.faces[0]) > 0.03
+    speech = Driving.from_text("Bob, a mob!")
+    frames = load_engine("puppet").animate(laughing, speech)
+    gaps = np.array([opening(find_faces(frame)[0]) for frame in frames])
+    meant = lip_aperture(np.array([frame.coefficients for frame in speech.motion]))
+    assert (meant < 0.01).sum() > 8
+    assert gaps[meant < 0.01].max() < 0.015
+    assert gaps[meant > 0.4].min() > 0.05
 
 
 def test_a_driving_that_loses_its_face_holds_and_goes_on(portrait: Portrait, tmp_path: Path) -> None:

@@ -24,7 +24,6 @@ from portrayal.prefetch import prefetch
 
 if TYPE_CHECKING:
     from portrayal.driving import Driving
-    from portrayal.media.video import VideoReader
     from portrayal.portrait import Portrait
 
 Rgb = NDArray[np.uint8]
@@ -32,6 +31,8 @@ Role = tuple[Actor, Calibration]
 
 #: Seconds of the driving that are looked through for the reference frame.
 LOOK_AHEAD = 5
+#: Drivings that say how far a mouth is open, not how much more than the portrait's it is: speech.
+OF_CLOSED_MOUTHS = ("audio", "text")
 
 
 class Puppet(Engine):
@@ -47,13 +48,14 @@ class Puppet(Engine):
     def render(self, portrait: Portrait, driving: Driving, options: PuppetOptions) -> Iterator[Rgb]:
         if portrait.video is not None:
             reference, frames = referenced(portrait, driving, options)
-            yield from self._moving(portrait, portrait.video.at(driving.fps), reference, frames, options)
+            actors = [MovingActor(portrait.rgb, t) for t in _transfers(portrait, driving, reference, options)]
+            yield from render_video(portrait.video.at(driving.fps), actors, frames)
             return
         with ThreadPoolExecutor(1) as beside:
             cast = beside.submit(self._roles, portrait, options.body)
             reference, frames = referenced(portrait, driving, options)
             roles, figure = cast.result()
-        transfers = [Transfer(face, reference, options.strength, options.absolute) for face in portrait.faces]
+        transfers = _transfers(portrait, driving, reference, options)
         corrections = [calibration.against(reference) for _, calibration in roles]
         limbs = None
         if figure is not None:
@@ -72,20 +74,6 @@ class Puppet(Engine):
 
     def motion(self, driving: Driving, options: PuppetOptions) -> MotionSource:
         return driving.smoothed(options.smooth, options.body)
-
-    @staticmethod
-    def _moving(
-        portrait: Portrait,
-        video: VideoReader,
-        reference: MotionFrame | None,
-        frames: Iterator[MotionFrame],
-        options: PuppetOptions,
-    ) -> Iterator[Rgb]:
-        actors = [
-            MovingActor(portrait.rgb, face, reference, options.strength, options.absolute)
-            for face in portrait.faces
-        ]
-        return render_video(video, actors, frames)
 
     def _roles(self, portrait: Portrait, body: bool) -> tuple[list[Role], Figure | None]:
         """Made once for a portrait and kept for its next driving. body: whether it is to move, too; where
@@ -114,6 +102,13 @@ def referenced(
     ahead = int(LOOK_AHEAD * driving.fps)
     motion = driving.smoothed(options.smooth, options.body)
     return with_reference(motion, options.reference_frame, portrait.faces[0], ahead)
+
+
+def _transfers(
+    portrait: Portrait, driving: Driving, reference: MotionFrame | None, options: PuppetOptions
+) -> list[Transfer]:
+    closed = driving.kind in OF_CLOSED_MOUTHS
+    return [Transfer(face, reference, options.strength, options.absolute, closed) for face in portrait.faces]
 
 
 def _limbs(

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from portrayal.motion import SHAPE_INDEX
 from portrayal.track.blendshapes import LOWER_LID_SHARE, UPPER_LIP_SHARE
+from portrayal.track.expression import coefficients
 from portrayal.track.proportions import BLINKS, LID_BOTTOMS, LID_TOPS, adapted_basis, iris_widths
 from portrayal.track.topology import (
     INNER_LIP_BOTTOM,
@@ -156,13 +157,32 @@ def _part_lips(shape: Array, moved: Array, fields: Array) -> None:
     """Where the lips would cross they meet instead, and the whole lip with its surroundings stays behind."""
     at_rest = shape[_BOTTOMS, 1] - shape[_TOPS, 1]
     crossing = np.minimum(at_rest, 0) - (at_rest + moved[_BOTTOMS, 1] - moved[_TOPS, 1])
-    if crossing.max() <= 0:
-        return
+    if crossing.max() > 0:
+        _spread_lips(moved, fields, crossing, np.maximum(crossing, 0), 0.0)
+
+
+def closed_lips(shape: Array) -> Array:
+    """(478, 3) the displacement that closes the lips of a face (478, 3) which shows them parted: the jaw goes
+    up as far as it is open, the lips close the rest."""
+    fields = adapted_basis(shape)
+    gaps = np.maximum(shape[_BOTTOMS, 1] - shape[_TOPS, 1], 0)
+    jaw = fields[_JAW]
+    opening = jaw[_BOTTOMS, 1] - jaw[_TOPS, 1]
+    swing = min(float(coefficients(shape)[_JAW]), float((gaps / opening)[2:7].min()))
+    moved = np.asarray(-swing * jaw, np.float32)
+    left = swing * opening - gaps
+    _spread_lips(moved, fields, left, left, -np.inf)
+    return moved
+
+
+def _spread_lips(moved: Array, fields: Array, by: Array, mostly: Array, least: float) -> None:
+    """Move the lips apart by (9,) `by`: all that is around them by `mostly` on the whole, and they by what is
+    left of it, if that is more than `least`."""
     close = fields[_CLOSE]
     closing = close[_TOPS, 1] - close[_BOTTOMS, 1]
-    share = float((np.maximum(crossing, 0) / closing)[2:7].mean())
+    share = float((mostly / closing)[2:7].mean())
     moved -= share * close
-    left = np.maximum(crossing - share * closing, 0)
+    left = np.maximum(by - share * closing, least)
     moved[_TOP_RINGS, 1] -= UPPER_LIP_SHARE * _RING_FOLLOW * left
     moved[_BOTTOM_RINGS, 1] += (1 - UPPER_LIP_SHARE) * _RING_FOLLOW * left
 

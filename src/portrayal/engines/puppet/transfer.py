@@ -8,7 +8,7 @@ from functools import cache, cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from portrayal.engines.puppet.rig import displace, soft_limit_shape
+from portrayal.engines.puppet.rig import closed_lips, displace, soft_limit_shape
 from portrayal.motion import MotionFrame
 from portrayal.track.blendshapes import LOWER_LID_SHARE
 from portrayal.track.expression import coefficients
@@ -57,18 +57,29 @@ class Transfer:
 
     face: the portrait's. reference: the driving frame that corresponds to the portrait as it is; None when
     the motion is relative already. strength: of expression and head motion. absolute: take the driving's own
-    expression and head angles instead of their change since the reference.
+    expression and head angles instead of their change since the reference. closed: what is said of the mouth
+    is said of a closed one (speech, say), however the portrait's is; does not matter where it was tracked.
     """
 
     face: Face
     reference: MotionFrame | None
     strength: float = 1.0
     absolute: bool = False
+    closed: bool = False
 
     def __call__(self, frame: MotionFrame) -> Target:
+        return Target(self._pose(frame), self.face.shape + self.moved(frame))
+
+    def moved(self, frame: MotionFrame) -> Array:
+        """(478, 3) displacement of the portrait's shape, head space."""
+        start = self._start
+        return start - self.face.shape + soft_limit_shape(start, self.strength * self._expression(frame))
+
+    @cached_property
+    def _start(self) -> Array:
+        """(478, 3) the face that the motion changes."""
         own = self.face.shape
-        moved = soft_limit_shape(own, self.strength * self.expression(frame))
-        return Target(self._pose(frame), own + moved)
+        return own + closed_lips(own) if self.closed and self.reference is None else own
 
     def _pose(self, frame: MotionFrame) -> HeadPose:
         """Head motion: angles add up, so a nod is a nod about the portrait's own ears (see geometry)."""
@@ -82,9 +93,9 @@ class Transfer:
         angles = own.angles + _limit_turn(own.angles, self.strength * turned)
         return HeadPose.about_pivot(angles, own.scale * growth, own.pivot + np.array([*shift, 0], np.float32))
 
-    def expression(self, frame: MotionFrame) -> Array:
-        """(478, 3) displacement of the portrait's shape, head space, before limits and strength."""
-        own = self.face.shape
+    def _expression(self, frame: MotionFrame) -> Array:
+        """(478, 3) what the motion changes of :attr:`_start`, before limits and strength."""
+        own = self._start
         if self.absolute or frame.shape is None or self.reference is None or self.reference.shape is None:
             start = self._own_coefficients if self.absolute else np.zeros(len(frame.coefficients), np.float32)
             return displace(frame.coefficients, own) - displace(start, own)
@@ -116,7 +127,7 @@ class Transfer:
 
     @cached_property
     def _own_coefficients(self) -> Array:
-        return coefficients(self.face.shape)
+        return coefficients(self._start)
 
     @cached_property
     def _iris_ratio(self) -> float:

@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 from portrayal.engines.puppet.eyes import Eyes
 from portrayal.engines.puppet.mesh import HeadMesh
 from portrayal.engines.puppet.mouth import Mouth
-from portrayal.engines.puppet.rig import soft_limit_shape
 from portrayal.engines.puppet.transfer import Target, Transfer
 from portrayal.engines.puppet.warp import MeshWarp, sample
 from portrayal.engines.puppet.windows import extent, tiles, whole
@@ -30,16 +29,12 @@ Rgb = NDArray[np.uint8]
 class MovingActor:
     """One face of a moving picture.
 
-    rgb, face: its first frame. What cannot be seen through closed lips and lids is made from that frame once,
-    so that it does not flicker.
+    rgb: its first frame; transfer: of the face in it. What cannot be seen through closed lips and lids is
+    made from that frame once, so that it does not flicker.
     """
 
-    def __init__(
-        self, rgb: Rgb, face: Face, reference: MotionFrame | None, strength: float, absolute: bool
-    ) -> None:
-        self._first = face
-        self._last: Face | None = face
-        self._transfer = Transfer(face, reference, strength, absolute)
+    def __init__(self, rgb: Rgb, transfer: Transfer) -> None:
+        self._transfer, face = transfer, transfer.face
         self._mouth = Mouth(rgb, face)
         self._eyes = Eyes(rgb, face)
         self._tracker = FaceTracker(face)
@@ -53,9 +48,8 @@ class MovingActor:
 
     def _expressed(self, face: Face, frame: MotionFrame) -> Target:
         """The first frame's identity with the driving's expression, in the pose of now."""
-        neutral = self._first.pose_free_shape
-        moved = soft_limit_shape(neutral, self._transfer.strength * self._transfer.expression(frame))
-        return Target(face.pose, neutral + moved + face.shape - face.pose_free_shape)
+        neutral = self._transfer.face.pose_free_shape + self._transfer.moved(frame)
+        return Target(face.pose, neutral + face.shape - face.pose_free_shape)
 
     def _draw(self, picture: Rgb, face: Face, target: Target) -> None:
         height, width = picture.shape[:2]

@@ -74,6 +74,7 @@ class HeadMesh:
         head = face.pose.to_head(ring.astype(np.float32))
         edge = np.minimum.reduce([ring[:, 0], ring[:, 1], width - 1 - ring[:, 0], height - 1 - ring[:, 1]])
         inside = 1 - _fall(edge / face.pose.scale, 0.23, 0.8)
+        near = 1 - _fall(edge / face.pose.scale, 0.05, 0.3)  # a chin drops next to a border, too
         drag = np.exp(-np.maximum(factor - 1 - RIM * jaw, 0) / 0.22)
         weight = inside * _fall(head[:, 1], NECK, SHOULDERS) * _fall(factor, 1.9, 3.2)
         sway = inside * _fall(head[:, 1], CHEST, BELLY) * _fall(factor, 2.3, 3.2)
@@ -83,7 +84,7 @@ class HeadMesh:
             head,
             weight.astype(np.float32),
             sway.astype(np.float32),
-            (drag * (1 - _fall(edge / face.pose.scale, 0.05, 0.3))).astype(np.float32),
+            (drag * (weight + jaw * (near - weight))).astype(np.float32),
             outline,
         )
 

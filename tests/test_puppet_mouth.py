@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import cv2
 import matplotlib.cbook
 import numpy as np
@@ -14,7 +16,14 @@ from portrayal.engines.puppet.transfer import Target
 from portrayal.motion import SHAPE_INDEX
 from portrayal.track.face import Face, find_faces
 from portrayal.track.geometry import HeadPose
-from portrayal.track.topology import INNER_LIP_BOTTOM, INNER_LIP_TOP
+from portrayal.track.topology import (
+    INNER_LIP_BOTTOM,
+    INNER_LIP_TOP,
+    LIP_BOTTOM_INNER,
+    LIP_TOP_INNER,
+    MOUTH_LEFT,
+    MOUTH_RIGHT,
+)
 
 
 @pytest.fixture(scope="module")
@@ -195,6 +204,26 @@ def _jaw(value):
     values = np.zeros(len(SHAPE_INDEX), np.float32)
     values[SHAPE_INDEX["jawOpen"]] = value
     return values
+
+
+@pytest.mark.parametrize("jaw", [0.0, 0.4])
+def test_a_tongue_hangs_over_the_lower_lip_under_the_upper_one(rgb, face, mouth, jaw):
+    mean = []
+    for amount in (0.0, 0.3, 0.6, 1.0):
+        target = replace(posed(face, jawOpen=jaw, tongueOut=amount), tongue=amount)
+        without, drawn = rgb.copy(), rgb.copy()
+        mouth.paint(without, replace(target, tongue=0.0))
+        mouth.paint(drawn, target)
+        changed = np.abs(drawn.astype(int) - without).max(2) > 12
+        points = target.points[:, :2]
+        outside = np.nonzero(changed & ~lips(target, rgb.shape))
+        mean.append(len(outside[0]))
+        if amount:
+            lower, corners = points[LIP_BOTTOM_INNER, 1], points[[MOUTH_RIGHT, MOUTH_LEFT], 0]
+            assert outside[0].min() > points[LIP_TOP_INNER, 1] - 2
+            assert corners[0] < outside[1].min() and outside[1].max() < corners[1]
+            assert outside[0].max() < lower + 0.4 * face.pose.scale
+    assert mean[0] == 0 and (np.diff(mean) > 0.05 * face.pose.scale**2 * np.diff([0, 0.3, 0.6, 1.0])).all()
 
 
 @pytest.mark.parametrize("scale", [0.12, 2.5])

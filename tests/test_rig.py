@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from portrayal.engines.puppet.rig import displace, soft_limit_shape
+from portrayal.engines.puppet.rig import TONGUE_PARTS, displace, soft_limit_shape
 from portrayal.motion import SHAPE_INDEX, SHAPES
 from portrayal.track.topology import (
     INNER_LIP_BOTTOM,
@@ -70,7 +70,13 @@ def portrait(request: pytest.FixtureRequest) -> np.ndarray:
 
 def test_nothing_asked_nothing_moves(portrait: np.ndarray) -> None:
     np.testing.assert_array_equal(displace(pose(), portrait), np.zeros((478, 3)))
-    np.testing.assert_array_equal(displace(pose(tongueOut=1), portrait), np.zeros((478, 3)))
+
+
+def test_a_tongue_that_is_put_out_parts_the_lips(portrait: np.ndarray) -> None:
+    parted = displace(pose(jawOpen=TONGUE_PARTS), portrait)
+    np.testing.assert_array_equal(displace(pose(tongueOut=1), portrait), parted)
+    wide = displace(pose(jawOpen=0.6), portrait)
+    np.testing.assert_array_equal(displace(pose(tongueOut=1, jawOpen=0.6), portrait), wide)
 
 
 @pytest.mark.parametrize(

@@ -80,7 +80,7 @@ class Actor:
 
     def _placed(self, target: Target) -> tuple[Target, BackwardMap]:
         """The target on the stage, and where each pixel of the stage then comes from."""
-        target = Target(_moved(target.pose, -self.offset), target.shape)
+        target = replace(target, pose=_moved(target.pose, -self.offset))
         bent = Target(target.pose, self.face.shape + self._supple * (target.shape - self.face.shape))
         self._warp.place(self._mesh.moved(self.face, bent))
         return target, self._warp.back_to(self._mesh.rest)

@@ -112,7 +112,7 @@ class Calibration:
         correction = self.share * _LIMIT * np.tanh(wanted / _LIMIT)
         correction[_MOUTH] *= smooth_step(now[_MOUTH], *LIPS_PART)
         correction[_EYES] = self._of_eyes(correction[_EYES], now[_EYES] / self.rest[_EYES], target)
-        return Target(target.pose, target.shape + np.tensordot(correction, self.fields, 1))
+        return replace(target, shape=target.shape + np.tensordot(correction, self.fields, 1))
 
     def _of_eyes(self, wanted: Array, openness: Array, target: Target) -> Array:
         """(2,) how much of the correction wanted for each eye is made: nearly the same for both, since eyes

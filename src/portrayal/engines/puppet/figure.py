@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import cv2
 import numpy as np
@@ -50,7 +51,7 @@ class Figure:
     def paint(self, target: Target, posture: Posture) -> Rgb:
         """The picture with the person's head as `target` says, on the neck of their `posture`."""
         stays = HeadPose.about_pivot(target.pose.angles, target.pose.scale, self.face.pose.pivot)
-        torso = self._actor.turned(self._torso.layer.picture, Target(stays, target.shape))
+        torso = self._actor.turned(self._torso.layer.picture, replace(target, pose=stays))
         picture = self._plate.copy()
         self._torso.over(picture, torso, posture.joints)
         for arm in self._arms:

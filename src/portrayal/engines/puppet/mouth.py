@@ -13,6 +13,7 @@ from portrayal.engines.puppet.opening import Box, Opening, bounds, cast, coverag
 from portrayal.engines.puppet.own_mouth import OwnMouth
 from portrayal.engines.puppet.rigid import rigid_map, sample_layer
 from portrayal.engines.puppet.teeth import back_of_mouth, edge_height, lower_teeth, recoloured, upper_teeth
+from portrayal.engines.puppet.tongue import put_out, tongue
 from portrayal.engines.puppet.transfer import Target
 from portrayal.track.face import Face
 from portrayal.track.geometry import HeadPose, rotation_matrix
@@ -43,6 +44,8 @@ AT_REST = 0.02
 #: A head turned by up to so many degrees shows its own upper teeth as they are pictured, fading up to the
 #: second.
 SAME_SIDE = (10.0, 25.0)
+#: A tongue is put out by this much before it is plainly seen.
+TONGUE_SHOWS = 0.15
 #: The jaw's joint in head space, in front of the ear.
 JOINT: Array = np.array([0.0, 0.3, 0.55], np.float32)
 
@@ -126,6 +129,8 @@ class Mouth:
             self._lower = own.into(self._lower, "lower")
             self._back = own.into(self._back, "back")
         self._look = look
+        teeth = np.array([place.middle, lower_edge, face.shape[LIP_BOTTOM_INNER, 2]], np.float32)
+        self._tongue = tongue(teeth, size, look, density)
         corners = face.shape[[MOUTH_RIGHT_INNER, MOUTH_LEFT_INNER]]
         self._plane = np.stack([*corners, corners.mean(0) + np.array([0, 0.2, 0])]).astype(np.float32)
         self._missed, self._corner = np.zeros((1, 1, 4), np.float32), np.zeros(2, np.float32)
@@ -161,6 +166,26 @@ class Mouth:
         covered = coverage(contour, box, self._soft) * np.float32(seen)
         painted = self._over(part, target, covered, box) + self._own(target, covered, box)
         part[:] = np.clip(painted + 0.5, 0, 255)
+        if target.tongue > 0:
+            self._put_out_tongue(canvas, target, contour, seen)
+
+    def _put_out_tongue(self, canvas: Rgb, target: Target, contour: Array, seen: float) -> None:
+        """Paint the tongue over mouth and lip, from under the upper lip and teeth."""
+        jaw = self._jaw(target)
+        upper_lip = contour[: len(contour) // 2 + 1]
+        below = upper_lip[::-1] + jaw.rotation[:2, 1] * jaw.scale
+        outline = np.concatenate([upper_lip, below]).astype(np.float32)
+        box = bounds(outline, 3, canvas.shape)
+        if box is None:
+            return
+        drawn = put_out(self._tongue, target.tongue, self._anatomy.size).render(jaw, box)
+        bared = 1 - _alpha(self._upper.render(target.pose, box))
+        there = coverage(outline, box, self._soft)[..., None] * bared * _alpha(drawn)
+        there *= seen * min(target.tongue / TONGUE_SHOWS, 1)
+        part = canvas[box[1] : box[3], box[0] : box[2]]
+        shadow = 0.5 * SHADOW * cast(there[..., 0], jaw)
+        lit = part * self._look.shaded(np.asarray(1 - shadow, np.float32))
+        part[:] = np.clip(lit + there * (drawn[..., :3] - lit) + 0.5, 0, 255)
 
     def _own(self, target: Target, covered: Array, box: Box) -> Array:
         """(h, w, 3) what the picture's own mouth adds to the drawn one in the box."""

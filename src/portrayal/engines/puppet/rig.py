@@ -47,7 +47,12 @@ LEEWAY = 0.06
 #: Coefficients resist beyond 1 and below 0, up to these.
 HIGHEST, LOWEST = 1.35, -0.4
 
-_JAW, _PUCKER, _CLOSE = (SHAPE_INDEX[n] for n in ("jawOpen", "mouthPucker", "mouthClose"))
+#: A tongue that is put out opens the jaw by this at least.
+TONGUE_PARTS = 0.2
+
+_JAW, _PUCKER, _CLOSE, _TONGUE = (
+    SHAPE_INDEX[n] for n in ("jawOpen", "mouthPucker", "mouthClose", "tongueOut")
+)
 _SMILES = [SHAPE_INDEX["mouthSmileLeft"], SHAPE_INDEX["mouthSmileRight"]]
 _WIDES = [SHAPE_INDEX["eyeWideRight"], SHAPE_INDEX["eyeWideLeft"]]
 _EYES = ((RIGHT_EYE_OUTER, RIGHT_EYE_INNER, RIGHT_IRIS), (LEFT_EYE_INNER, LEFT_EYE_OUTER, LEFT_IRIS))
@@ -83,6 +88,7 @@ def displace(coefficients: Array, face_shape: Array) -> Array:
     """
     fields = adapted_basis(face_shape)
     amounts = _eased(np.asarray(coefficients, np.float32))
+    amounts[_JAW] = max(amounts[_JAW], TONGUE_PARTS * amounts[_TONGUE])
     blinks = np.minimum(amounts[BLINKS], 1)
     amounts[BLINKS] = 0
     moved = soft_limit_shape(face_shape, np.tensordot(amounts, fields, 1))

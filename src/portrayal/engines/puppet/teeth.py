@@ -61,9 +61,9 @@ def _row(
     soft = max(0.7 / (layer.density * size), 0.002)
     rise = above - lifts[which] - edge_height(layer.surface, u) / size
     rounding = 0.1 * widths[which] * np.abs(across) ** 4
-    solid = _step(rise - rounding, soft)
+    solid = soft_step(rise - rounding, soft)
     crown = heights[which] - 0.16 * heights[which] * across**2
-    gum = _step(rise - crown, 2 * soft)
+    gum = soft_step(rise - crown, 2 * soft)
     solid = solid * np.clip((0.41 - position) / 0.06, 0, 1)
     along = np.clip(rise / crown, 0, 1)
     shade = 1 - 0.1 * np.abs(across) ** 3 - 0.12 * along**2 - 0.06 * np.exp(-along / 0.08)
@@ -89,7 +89,7 @@ def back_of_mouth(surface: Surface, edge: float, size: float, look: Look, densit
     across, below = u / size, (y - edge) / size
     below = below + 0.1  # at rest its back stands higher than the teeth
     ridge = 1.1 * across**2  # the tongue's outline, arched
-    tongue = _step(below - ridge, 0.06) * _step(0.27 - np.abs(across), 0.06)
+    tongue = soft_step(below - ridge, 0.06) * soft_step(0.27 - np.abs(across), 0.06)
     groove = 1 - 0.12 * np.exp(-((across / 0.018) ** 2)) * np.clip(below / 0.1, 0, 1)
     depth = np.clip(0.08 + (below - ridge) / 0.17, 0.0, 1.0)
     lit = (tongue * depth * groove)[..., None] * _light(surface, u, look)[..., None]
@@ -130,7 +130,7 @@ def _light(surface: Surface, u: Array, look: Look) -> Array:
     return np.asarray(look.light ** (0.4 * side), np.float32)
 
 
-def _step(value: Array, soft: float) -> Array:
+def soft_step(value: Array, soft: float) -> Array:
     return np.asarray(1 / (1 + np.exp(np.clip(-4 * value / soft, -50, 50))), np.float32)
 
 

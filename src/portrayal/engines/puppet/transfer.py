@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from portrayal.engines.puppet.rig import closed_lips, displace, soft_limit_shape
-from portrayal.motion import MotionFrame
+from portrayal.motion import SHAPE_INDEX, MotionFrame
 from portrayal.track.blendshapes import LOWER_LID_SHARE
 from portrayal.track.expression import coefficients
 from portrayal.track.face import Face
@@ -40,10 +40,12 @@ Array = NDArray[np.float32]
 
 @dataclass(frozen=True)
 class Target:
-    """Where the portrait's face should be. pose: in stage pixels; shape: (478, 3) head space."""
+    """Where the portrait's face should be. pose: in stage pixels; shape: (478, 3) head space; tongue: how far
+    it is put out, 0 to 1."""
 
     pose: HeadPose
     shape: Array
+    tongue: float = 0.0
 
     @cached_property
     def points(self) -> Array:
@@ -68,7 +70,11 @@ class Transfer:
     closed: bool = False
 
     def __call__(self, frame: MotionFrame) -> Target:
-        return Target(self._pose(frame), self.face.shape + self.moved(frame))
+        return Target(self._pose(frame), self.face.shape + self.moved(frame), self.tongue(frame))
+
+    def tongue(self, frame: MotionFrame) -> float:
+        """How far the tongue is put out, 0 to 1: no landmark shows it."""
+        return float(np.clip(self.strength * frame.coefficients[_TONGUE], 0, 1))
 
     def moved(self, frame: MotionFrame) -> Array:
         """(478, 3) displacement of the portrait's shape, head space."""
@@ -155,6 +161,7 @@ TEMPER = np.array([0.25, 0.25, 0.6, 0.6], np.float32)
 SHUTTING = 0.25
 #: The tracker sees this much less of a look aside, and of a look up or down, than there is.
 LOOK = np.array([1.35, 2.0, 1.0], np.float32)
+_TONGUE = SHAPE_INDEX["tongueOut"]
 _EYES = (
     (list(RIGHT_IRIS), [RIGHT_EYE_OUTER, RIGHT_EYE_INNER]),
     (list(LEFT_IRIS), [LEFT_EYE_INNER, LEFT_EYE_OUTER]),

@@ -49,7 +49,8 @@ class MovingActor:
     def _expressed(self, face: Face, frame: MotionFrame) -> Target:
         """The first frame's identity with the driving's expression, in the pose of now."""
         neutral = self._transfer.face.pose_free_shape + self._transfer.moved(frame)
-        return Target(face.pose, neutral + face.shape - face.pose_free_shape)
+        shape = neutral + face.shape - face.pose_free_shape
+        return Target(face.pose, shape, self._transfer.tongue(frame))
 
     def _draw(self, picture: Rgb, face: Face, target: Target) -> None:
         height, width = picture.shape[:2]

@@ -11,15 +11,13 @@ from portrayal.engines.puppet.arch import Surface
 from portrayal.engines.puppet.mouth_look import Look
 from portrayal.engines.puppet.opening import Box, Opening, bounds, cast, coverage, lip_shade, smooth_step
 from portrayal.engines.puppet.own_mouth import OwnMouth
-from portrayal.engines.puppet.rigid import rigid_map, sample_layer
-from portrayal.engines.puppet.teeth import back_of_mouth, edge_height, lower_teeth, recoloured, upper_teeth
+from portrayal.engines.puppet.remainder import Remainder
+from portrayal.engines.puppet.teeth import back_of_mouth, lower_teeth, recoloured, upper_teeth
 from portrayal.engines.puppet.tongue import put_out, tongue
 from portrayal.engines.puppet.transfer import Target
 from portrayal.track.face import Face
 from portrayal.track.geometry import HeadPose, rotation_matrix
 from portrayal.track.topology import (
-    INNER_LIP_BOTTOM,
-    INNER_LIP_TOP,
     LIP_BOTTOM_INNER,
     LIP_TOP_INNER,
     MOUTH_LEFT_INNER,
@@ -32,18 +30,12 @@ Array = NDArray[np.float32]
 
 _SUBNASALE = 2
 _MIDLINE = (2, 164, 0)
-_LIPS = [*INNER_LIP_TOP, *INNER_LIP_BOTTOM]
 _CHIN = [152, 148, 377, 176, 400, 199, 200]
 #: Lips less than this apart (head space) with no teeth behind them stay as they are pictured; what the mouth
 #: opens beyond that shows its inside.
 PARTED = 0.1
 #: How dark the shadow is that the upper teeth cast upon the lower.
 SHADOW = 0.45
-#: Lips that have moved by less (eye distances) show the mouth as it is pictured, fading.
-AT_REST = 0.02
-#: A head turned by up to so many degrees shows its own upper teeth as they are pictured, fading up to the
-#: second.
-SAME_SIDE = (10.0, 25.0)
 #: A tongue is put out by this much before it is plainly seen.
 TONGUE_SHOWS = 0.15
 #: The jaw's joint in head space, in front of the ear.
@@ -131,30 +123,18 @@ class Mouth:
         self._look = look
         teeth = np.array([place.middle, lower_edge, face.shape[LIP_BOTTOM_INNER, 2]], np.float32)
         self._tongue = tongue(teeth, size, look, density)
-        corners = face.shape[[MOUTH_RIGHT_INNER, MOUTH_LEFT_INNER]]
-        self._plane = np.stack([*corners, corners.mean(0) + np.array([0, 0.2, 0])]).astype(np.float32)
-        self._missed, self._corner = np.zeros((1, 1, 4), np.float32), np.zeros(2, np.float32)
-        self._settle(rgb, upper_sheet, None if own is None else own.upper_edge)
+        self._remainder = self._compared(rgb, upper_sheet, None if own is None else own.upper_edge)
 
-    def _settle(self, rgb: Rgb, sheet: Surface, edge: float | None) -> None:
-        """What the picture's own mouth has beyond the drawn one: shown at rest, and of its upper teeth, down
-        to their `edge`, as long as they are seen from much the same side."""
+    def _compared(self, rgb: Rgb, sheet: Surface, edge: float | None) -> Remainder | None:
+        """The picture's own mouth against the drawn one; None where it is closed."""
         rest = Target(self._face.pose, self._face.shape)
         contour, seen = self._opening.contour(rest)
         box = bounds(contour, 3 + int(3 * self._soft), rgb.shape)
         if seen == 0 or box is None:
-            return
+            return None
         part = rgb[box[1] : box[3], box[0] : box[2]]
-        covered = coverage(contour, box, self._soft)
-        missed = part - self._over(part, rest, covered * np.float32(seen), box)
-        steady = np.zeros_like(covered)
-        if edge is not None:
-            x, y = (np.arange(box[k], box[k + 2], dtype=np.float32) for k in (0, 1))
-            u, v = sheet.locate(rest.pose, x[None], y[:, None])
-            above = edge - v - edge_height(sheet, u)
-            steady = np.clip(1 + above * rest.pose.scale, 0, 1).astype(np.float32)
-        self._missed = np.dstack([missed, steady]).astype(np.float32)
-        self._corner = np.array(box[:2], np.float32)
+        drawn = self._over(part, rest, coverage(contour, box, self._soft) * np.float32(seen), box)
+        return Remainder.of(self._face, part - drawn, box, sheet, edge)
 
     def paint(self, canvas: Rgb, target: Target) -> None:
         """Paint into `canvas` ((H, W, 3) uint8, the warped portrait), in place, where the lips are apart."""
@@ -164,7 +144,9 @@ class Mouth:
             return
         part = canvas[box[1] : box[3], box[0] : box[2]]
         covered = coverage(contour, box, self._soft) * np.float32(seen)
-        painted = self._over(part, target, covered, box) + self._own(target, covered, box)
+        painted = self._over(part, target, covered, box)
+        if self._remainder is not None:
+            painted += self._remainder.added(target, covered, box)
         part[:] = np.clip(painted + 0.5, 0, 255)
         if target.tongue > 0:
             self._put_out_tongue(canvas, target, contour, seen)
@@ -186,17 +168,6 @@ class Mouth:
         shadow = 0.5 * SHADOW * cast(there[..., 0], jaw)
         lit = part * self._look.shaded(np.asarray(1 - shadow, np.float32))
         part[:] = np.clip(lit + there * (drawn[..., :3] - lit) + 0.5, 0, 255)
-
-    def _own(self, target: Target, covered: Array, box: Box) -> Array:
-        """(h, w, 3) what the picture's own mouth adds to the drawn one in the box."""
-        moved = np.abs(target.shape[_LIPS] - self._face.shape[_LIPS])[:, :2].max()
-        rest = np.float32(np.exp(-((moved / AT_REST) ** 2)))
-        near, far = np.cos(np.radians(SAME_SIDE))
-        alike = float(target.pose.rotation[:, 2] @ self._face.pose.rotation[:, 2])
-        same = smooth_step(alike, far, near)
-        to_source = rigid_map(target.pose, self._face.pose, self._plane)
-        missed = sample_layer(self._missed, self._corner, to_source, box)
-        return np.maximum(rest, same * missed[..., 3:] * covered[..., None]) * missed[..., :3]
 
     def _over(self, part: Rgb, target: Target, covered: Array, box: Box) -> Array:
         """(h, w, 3) the part of the canvas in the box, the inside of the mouth painted over it."""

@@ -18,7 +18,7 @@ from portrayal.motion import SHAPE_INDEX, SHAPES, MotionFrame
 from portrayal.speech.visemes import lip_aperture
 from portrayal.track.expression import coefficients
 from portrayal.track.face import Face, find_faces
-from portrayal.track.topology import CHIN, FOREHEAD, LIP_BOTTOM_INNER, LIP_TOP_INNER
+from portrayal.track.topology import CHIN, FOREHEAD, LIP_BOTTOM_INNER, LIP_TOP_INNER, OVAL
 
 Rgb = np.ndarray
 
@@ -92,6 +92,20 @@ def test_the_mouth_opens_and_shows_what_is_inside(portrait: Portrait) -> None:
 def test_a_jaw_that_opens_lengthens_the_chin(portrait: Portrait) -> None:
     opened = seen(portrait, jawOpen=0.8).shape[CHIN, 1]
     assert opened > portrait.faces[0].shape[CHIN, 1] + 0.04
+
+
+def test_a_jaw_opens_next_to_the_border_as_it_does_elsewhere(portrait: Portrait) -> None:
+    pose = portrait.faces[0].pose
+    bottom = int(portrait.faces[0].landmarks[CHIN, 1] + 0.3 * pose.scale)
+    cut = Portrait.from_array(portrait.rgb[:bottom])
+    wide = posed(jawOpen=0.6)
+    (picture,), (result,) = act(portrait, wide), act(cut, wide)
+    (face,) = find_faces(picture)
+    jaw = np.zeros(result.shape[:2], np.uint8)
+    cv2.fillConvexPoly(jaw, np.rint(face.landmarks[list(OVAL), :2]).astype(np.int32), 1)
+    jaw[: int(face.landmarks[LIP_BOTTOM_INNER, 1])] = 0
+    assert jaw.sum() > 0.1 * pose.scale**2
+    assert np.abs(result[jaw > 0].astype(int) - picture[:bottom][jaw > 0]).mean() < 2
 
 
 def test_one_eye_winks_and_the_other_stays_open(portrait: Portrait) -> None:

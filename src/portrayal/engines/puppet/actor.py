@@ -39,13 +39,13 @@ class Actor:
         self.face = Face(face.landmarks - self.offset)
         stage = np.ascontiguousarray(rgb[self.window])
         self._mesh = replace(mesh, rest=mesh.rest - self.offset)
-        self._warp = MeshWarp(mesh.triangles, extent(self.window))
+        self._warp = MeshWarp(mesh.triangles, extent(self.window), mesh.level)
         step = coarseness(stage.shape)
-        mobility = _mobility(self._mesh, stage.shape, step)
+        mobility, reach = (_spread(self._mesh, v, stage.shape, step) for v in (mesh.mobility, mesh.reach))
         strict = _matte(rgb, face, self.offset, mobility.shape, step)
         matte = with_fringe(strict)
         # Leave a neighbour's face alone.
-        self._reach = repeated((mobility > 0).astype(np.uint8), step)[: stage.shape[0], : stage.shape[1]]
+        self._reach = repeated((reach > 0).astype(np.uint8), step)[: stage.shape[0], : stage.shape[1]]
         plate = background_plate(stage, matte, mobility, step, strict)
         self._person, self._plate = foreground(stage, matte * np.clip(mobility / STILL, 0, 1), plate, step)
         self._present = self._warp.knots_near(self._person[..., 3] > 0)
@@ -92,12 +92,14 @@ class Actor:
         self._eyes.paint(canvas, target)
 
 
-def _mobility(mesh: HeadMesh, size: tuple[int, ...], step: int) -> NDArray[np.float32]:
-    """(H, W) / step how much of the head's motion each pixel of a stage of `size` takes, 0 to 1."""
+def _spread(
+    mesh: HeadMesh, values: NDArray[np.float32], size: tuple[int, ...], step: int
+) -> NDArray[np.float32]:
+    """(H, W) / step a value of each vertex, spread over a stage of `size`."""
     warp = MeshWarp(mesh.triangles, (-(-size[0] // step), -(-size[1] // step)))
     rest = (mesh.rest + 0.5) / step - 0.5
     warp.place(rest.astype(np.float32))
-    return warp.per_vertex(mesh.mobility)
+    return warp.per_vertex(values)
 
 
 def _matte(

@@ -26,14 +26,15 @@ from portrayal.track.topology import (
 Array = NDArray[np.float32]
 Indices = NDArray[np.int32]
 
-#: Rings at these multiples of the face outline, seen from its centre.
-RINGS = np.array([1.04, 1.1, 1.18, 1.28, 1.4, 1.55, 1.75, 2.0, 2.3, 2.7, 3.2], np.float32)
+#: Rings at these multiples of the face outline, seen from its centre. Below, the first is the rim of the jaw,
+#: which lies a little outside the landmarks and moves as they do, whatever the neck does.
+RINGS = np.array([1.06, 1.1, 1.18, 1.28, 1.4, 1.55, 1.75, 2.0, 2.3, 2.7, 3.2], np.float32)
+#: Jaws drop to within this multiple of the outline.
+DROP = 1.5
 #: Depth of the head's silhouette in head space: halfway through the skull.
 SILHOUETTE_DEPTH = 0.75
 #: Below the ears the head ends at the outline of the face: its depth begins so far outside.
 JAW = 0.08
-#: So far outside the landmarks the jaw goes on, with the shadow under it, and moves as they do.
-RIM = 0.05
 #: How far below the eyes (head space) the neck begins to stay, and where the body stands still.
 NECK, SHOULDERS = 1.2, 2.7
 #: The same for what moves the neck itself: it takes shoulders and chest along.
@@ -46,7 +47,8 @@ class HeadMesh:
 
     ring_head: (R, 3) the ring vertices in head space. weight: (R,) how rigidly each follows the skull as it
     turns, sway: (R,) as it moves from place to place, and the body with it.
-    drag: (R,) how much it takes of the expression of the outline point it grew from, outline: (R,) it.
+    drag: (R,) how much it takes of the expression of the outline point it grew from, outline: (R,) it. below:
+    (R,) above 0 where a jaw can drop to.
     """
 
     rest: Array
@@ -55,6 +57,7 @@ class HeadMesh:
     weight: Array
     sway: Array
     drag: Array
+    below: Array
     outline: Indices
 
     @classmethod
@@ -74,9 +77,9 @@ class HeadMesh:
         head = face.pose.to_head(ring.astype(np.float32))
         edge = np.minimum.reduce([ring[:, 0], ring[:, 1], width - 1 - ring[:, 0], height - 1 - ring[:, 1]])
         inside = 1 - _fall(edge / face.pose.scale, 0.23, 0.8)
-        near = 1 - _fall(edge / face.pose.scale, 0.05, 0.3)  # a chin drops next to a border, too
-        drag = np.exp(-np.maximum(factor - 1 - RIM * jaw, 0) / 0.22)
         weight = inside * _fall(head[:, 1], NECK, SHOULDERS) * _fall(factor, 1.9, 3.2)
+        drag = weight * np.exp(-np.maximum(factor - 1 - (RINGS[0] - 1) * jaw, 0) / 0.22)
+        near = 1 - _fall(edge / face.pose.scale, 0.05, 0.3)
         sway = inside * _fall(head[:, 1], CHEST, BELLY) * _fall(factor, 2.3, 3.2)
         return cls(
             np.concatenate([points, ring]).astype(np.float32),
@@ -84,9 +87,22 @@ class HeadMesh:
             head,
             weight.astype(np.float32),
             sway.astype(np.float32),
-            (drag * (weight + jaw * (near - weight))).astype(np.float32),
+            (drag + (factor == RINGS[0]) * jaw * (near - drag)).astype(np.float32),
+            (near * jaw * (factor < DROP)).astype(np.float32),
             outline,
         )
+
+    @property
+    def reach(self) -> Array:
+        """(V,) above 0 where anything can come to move."""
+        return np.maximum(self.mobility, np.concatenate([np.ones(MESH_POINTS, np.float32), self.below]))
+
+    @property
+    def level(self) -> Indices:
+        """(T,) 0 for the face's triangles, from 1 on for those of the rings, inside out: each covers what is
+        further out, as a chin covers the neck."""
+        outermost = self.triangles.max(1) - MESH_POINTS
+        return np.where(outermost < 0, 0, 1 + outermost // len(OVAL)).astype(np.int32)
 
     @property
     def mobility(self) -> Array:

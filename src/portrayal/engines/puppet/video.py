@@ -56,7 +56,7 @@ class MovingActor:
         height, width = picture.shape[:2]
         mesh = HeadMesh.build(face, width, height)
         window, offset = mesh.window(width, height)
-        warp = MeshWarp(mesh.triangles, extent(window))
+        warp = MeshWarp(mesh.triangles, extent(window), mesh.level)
         here = HeadPose(target.pose.rotation, target.pose.scale, target.pose.origin - offset)
         warp.place(mesh.moved(face, target) - offset)
         still, canvas = picture[window].copy(), picture[window]

@@ -87,11 +87,13 @@ class MeshWarp:
     """Rasterises a moving triangle mesh.
 
     triangles: (T, 3); the result has `size` (height, width). Triangles are painted from back to front, so
-    what turns away disappears behind what comes near.
+    what turns away disappears behind what comes near. level: (T,) those of a higher one lie behind all of a
+    lower one.
     """
 
-    def __init__(self, triangles: Indices, size: tuple[int, int]) -> None:
+    def __init__(self, triangles: Indices, size: tuple[int, int], level: Indices | None = None) -> None:
         self._triangles = triangles
+        self._level = np.zeros(len(triangles), np.int32) if level is None else level
         self._size = size
         self._step = int(np.clip(round(max(size) / MAP_SIZE), 1, COARSEST))
         rows, columns = (-(-n // self._step) for n in size)
@@ -110,7 +112,7 @@ class MeshWarp:
         owner.fill(len(self._triangles))
         in_map = (self._corners[:, :, :2] - (step - 1) / 2) / step
         grid = np.round(in_map * 16).astype(np.int32)  # fillConvexPoly takes 1/16 pixels
-        for index in np.argsort(-self._corners[:, :, 2].sum(1), kind="stable").tolist():
+        for index in np.lexsort((-self._corners[:, :, 2].sum(1), -self._level)).tolist():
             cv2.fillConvexPoly(owner, grid[index], index, cv2.LINE_8, 4)
 
     def back_to(self, source: Array) -> BackwardMap:

@@ -85,6 +85,15 @@ def test_the_background_stands_still_when_the_head_turns(portrait: Portrait) -> 
     assert np.abs(picture.astype(int) - portrait.rgb).mean() > 2
 
 
+def test_shoulders_stand_still_when_the_head_leans(portrait: Portrait) -> None:
+    (picture,) = act(portrait, posed(roll=12, pitch=8))
+    change = np.abs(picture.astype(int) - portrait.rgb).mean(axis=(1, 2))
+    pose = portrait.faces[0].pose
+    face, chest = (int(pose.to_picture(np.array([[0, y, 0]], np.float32))[0, 1]) for y in (0.5, 1.8))
+    assert change[face] > 10
+    assert change[chest:].mean() < 1
+
+
 def test_the_mouth_opens_and_shows_what_is_inside(portrait: Portrait) -> None:
     assert opening(seen(portrait, jawOpen=0.7)) > opening(portrait.faces[0]) + 0.08
 

@@ -36,7 +36,7 @@ SILHOUETTE_DEPTH = 0.75
 #: Below the ears the head ends at the outline of the face: its depth begins so far outside.
 JAW = 0.08
 #: How far below the eyes (head space) the neck begins to stay, and where the body stands still.
-NECK, SHOULDERS = 1.2, 2.7
+NECK, SHOULDERS = 0.9, 1.8
 #: The same for what moves the neck itself: it takes shoulders and chest along.
 CHEST, BELLY = 2.2, 4.5
 

@@ -82,6 +82,21 @@ def test_colours_come_back(tmp_path: Path, name: str, off: float) -> None:
         assert np.abs(centres(rgb) - centres(patches())).max() <= off
 
 
+@pytest.mark.parametrize("name", ["a.mp4", "a.webm"])
+@pytest.mark.parametrize("axis", [0, 1])
+def test_colours_stay_in_their_place(tmp_path: Path, name: str, axis: int) -> None:
+    position = 2j * np.pi * np.arange(256) / 32
+    blue = np.expand_dims(128 + 80 * np.sin(position.imag), 1 - axis)
+    rgb = np.stack(np.broadcast_arrays(np.full((256, 256), 90), 110, blue), -1).round().astype(np.uint8)
+    write_video(tmp_path / name, [rgb], FPS, quality=100)
+    waves = (
+        x[..., 2].mean(axis=1 - axis) @ np.exp(-position)
+        for x in (next(iter(VideoReader(tmp_path / name))), rgb)
+    )
+    shift = np.angle(next(waves) / next(waves)) / (2 * np.pi) * 32
+    assert abs(shift) < 0.1  # pixels; half of one where a colour sample is taken to be between its two pixels
+
+
 @pytest.mark.parametrize("quality", ["high", 100])
 def test_a_photo_comes_back(tmp_path: Path, quality: int | str) -> None:
     from matplotlib.cbook import get_sample_data
@@ -91,7 +106,7 @@ def test_a_photo_comes_back(tmp_path: Path, quality: int | str) -> None:
     got = next(iter(VideoReader(tmp_path / "a.mp4")))
     error = got.astype(float) - rgb
     assert np.abs(error.mean(axis=(0, 1))).max() < 0.5
-    assert 10 * np.log10(255**2 / (error**2).mean()) > 37
+    assert 10 * np.log10(255**2 / (error**2).mean()) > 41
 
 
 @pytest.mark.parametrize("name", ["a.mp4", "a.webm"])

@@ -14,14 +14,19 @@ import av
 import cv2
 import numpy as np
 from av.container import OutputContainer
-from av.video.reformatter import ColorRange, Colorspace, VideoReformatter
+from av.filter import Graph
+from av.video.reformatter import ColorRange
 
 from portrayal.media.audio import Audio, Samples
-from portrayal.media.movie import EXACT
 from portrayal.media.rates import RGB
 from portrayal.media.tags import synthetic_tags
 
 _BT709 = 1  # the code for BT.709 as primaries, as transfer and as matrix (ITU-T H.273)
+# H.264 and VP9 mean a colour sample to lie at the left of its two pixels; swscale alone takes their middle.
+_SCALE = (
+    "flags=bicubic+accurate_rnd+full_chroma_inp+full_chroma_int"
+    ":out_color_matrix=bt709:out_range=tv:out_chroma_loc=left"
+)
 LARGE = 1 << 22
 _AAC_RATES = (96000, 88200, 64000, 48000, 44100, 32000, 24000, 22050, 16000, 12000, 11025, 8000)
 
@@ -119,7 +124,7 @@ def _followed_by(first: RGB, rest: Iterator[RGB]) -> Iterator[RGB]:
 def _video_stream(
     container: Any, codecs: Codecs, fps: Fraction, shape: tuple[int, ...], crf: int, threads: int
 ) -> Any:
-    options = codecs.video_options | {"crf": str(codecs.crf(crf))}
+    options = codecs.video_options | {"crf": str(codecs.crf(crf)), "chroma_sample_location": "left"}
     if shape[0] * shape[1] > LARGE:
         options |= codecs.large_options
     stream = container.add_stream(codecs.video, rate=fps, options=options)
@@ -136,24 +141,27 @@ def _video_stream(
 
 def _converter(shape: tuple[int, ...]) -> Callable[[RGB], Any]:
     """RGB pictures of one shape to tagged frames."""
-    scaler = VideoReformatter()
-    height, width = shape[:2]
+    height, width = (n + n % 2 for n in shape[:2])
+    graph = Graph()
+    graph.threads = 1
+    source = graph.add_buffer(
+        width=width, height=height, format=av.VideoFormat("rgb24"), time_base=Fraction(1)
+    )
+    graph.link_nodes(
+        source, graph.add("scale", _SCALE), graph.add("format", "yuv420p"), graph.add("buffersink")
+    )
+    graph.configure()
 
     def convert(rgb: RGB) -> Any:
         if rgb.shape != shape or rgb.dtype != np.uint8:
             raise ValueError(f"frames must all be uint8 {shape}, not {rgb.dtype} {rgb.shape}")
-        if height % 2 or width % 2:
+        if rgb.shape[:2] != (height, width):
             rgb = np.asarray(
-                cv2.copyMakeBorder(rgb, 0, height % 2, 0, width % 2, cv2.BORDER_REPLICATE), np.uint8
+                cv2.copyMakeBorder(rgb, 0, height - shape[0], 0, width - shape[1], cv2.BORDER_REPLICATE),
+                np.uint8,
             )
-        frame = scaler.reformat(
-            av.VideoFrame.from_ndarray(np.ascontiguousarray(rgb)),
-            format="yuv420p",
-            dst_colorspace=Colorspace.ITU709,
-            dst_color_range=ColorRange.MPEG,
-            interpolation=EXACT,
-            threads=1,
-        )
+        graph.vpush(av.VideoFrame.from_ndarray(np.ascontiguousarray(rgb)))
+        frame = graph.vpull()
         frame.color_primaries = frame.color_trc = _BT709
         return frame
 

@@ -12,6 +12,7 @@ from PIL import Image
 
 from portrayal.engines.puppet.mouth import Mouth
 from portrayal.engines.puppet.rig import displace
+from portrayal.engines.puppet.tooth_rows import biting_edges
 from portrayal.engines.puppet.transfer import Target
 from portrayal.motion import SHAPE_INDEX
 from portrayal.track.face import Face, find_faces
@@ -198,6 +199,34 @@ def test_own_teeth_are_kept_and_stay_where_they_are(rgb, face, scale):
     assert upper.sum() > 60 * scale**2
     moved = painted(mouth, picture, wider)
     assert np.abs(moved[upper].astype(int) - picture[upper]).mean() < 6
+
+
+def test_a_row_of_teeth_from_lip_to_lip_ends_where_it_is_seen_to_end(rgb, face):
+    target = posed(face, jawOpen=0.3, **LIFT, **SMILE)
+    picture, mask = rgb.copy(), lips(target, rgb.shape, grow=1)
+    rows, columns = np.nonzero(mask)
+    bottom = (mask * np.arange(len(mask))[:, None]).max(0)
+    notch = (columns % 10 < 4) & (rows > bottom[columns] - 5)
+    picture[rows, columns] = np.where(notch[:, None], (110, 50, 50), (235, 225, 215))
+    smiling = Face(target.points)
+    wider = Target(smiling.pose, smiling.shape + displace(_jaw(0.35), smiling.shape))
+    moved = painted(Mouth(picture, smiling), picture, wider).mean(2)
+    middle = np.flatnonzero(bottom > np.percentile(bottom[bottom > 0], 60))
+    between = middle[(middle % 10 == 1) | (middle % 10 == 2)]
+    assert len(between) >= 4
+    teeth = moved[bottom[middle] - 12, middle]
+    assert np.abs(teeth - picture.mean(2)[bottom[middle] - 12, middle]).max() < 6
+    for below in range(-3, 6):
+        assert moved[bottom[between] + below, between].max() < 0.75 * teeth.min()
+
+
+@pytest.mark.parametrize("pixel", [0.005, 0.015, 0.03])
+def test_one_row_of_teeth_is_one_at_any_size_of_pixels(pixel):
+    y, u = (part.ravel() for part in np.mgrid[0.7:0.84:pixel, -0.12:0.12:pixel])
+    whole = np.ones(len(y), np.float32)
+    upper, lower = biting_edges(200 * whole, whole, u, y, 0.77, pixel)
+    assert lower is None
+    assert upper == pytest.approx(0.84, abs=0.01 + pixel)
 
 
 def _jaw(value):

@@ -123,23 +123,27 @@ class Mouth:
         self._look = look
         teeth = np.array([place.middle, lower_edge, face.shape[LIP_BOTTOM_INNER, 2]], np.float32)
         self._tongue = tongue(teeth, size, look, density)
-        self._remainder = self._compared(rgb, upper_sheet, None if own is None else own.upper_edge)
+        self._remainder = self._compared(rgb, own)
 
-    def _compared(self, rgb: Rgb, sheet: Surface, edge: float | None) -> Remainder | None:
+    def _compared(self, rgb: Rgb, own: OwnMouth | None) -> Remainder | None:
         """The picture's own mouth against the drawn one; None where it is closed."""
         rest = Target(self._face.pose, self._face.shape)
         contour, seen = self._opening.contour(rest)
-        box = bounds(contour, 3 + int(3 * self._soft), rgb.shape)
+        box = self._box(contour, rgb)
         if seen == 0 or box is None:
             return None
         part = rgb[box[1] : box[3], box[0] : box[2]]
-        drawn = self._over(part, rest, coverage(contour, box, self._soft) * np.float32(seen), box)
-        return Remainder.of(self._face, part - drawn, box, sheet, edge)
+        covered = coverage(contour, box, self._soft) * np.float32(seen)
+        steady = np.zeros_like(covered) if own is None else own.steady_in(box)
+        return Remainder.of(self._face, part - self._over(part, rest, covered, box), steady, box)
+
+    def _box(self, contour: Array, picture: Rgb) -> Box | None:
+        return bounds(contour, 3 + int(3 * self._soft), picture.shape)
 
     def paint(self, canvas: Rgb, target: Target) -> None:
         """Paint into `canvas` ((H, W, 3) uint8, the warped portrait), in place, where the lips are apart."""
         contour, seen = self._opening.contour(target)
-        box = bounds(contour, 3 + int(3 * self._soft), canvas.shape)
+        box = self._box(contour, canvas)
         if seen == 0 or box is None:
             return
         part = canvas[box[1] : box[3], box[0] : box[2]]

@@ -16,10 +16,12 @@ from portrayal.engines.puppet.opening import Box, Opening, bounds, coverage, lip
 from portrayal.engines.puppet.teeth import edge_height
 from portrayal.engines.puppet.tooth_rows import (
     above_bite,
+    below,
     between,
     biting_edges,
     brightness,
     darkest,
+    tips,
     whiteness,
 )
 from portrayal.engines.puppet.transfer import Target
@@ -35,22 +37,59 @@ SHOWN = 0.15
 CARRIED = 0.02
 #: What is darker than this share of the teeth's lightness, beyond the last of them, is the dark of the cheek.
 DARK = 0.5
+#: The tips of teeth are at most so far below their edge in the middle, head space.
+TIPS = 0.05
 #: How far beyond that last tooth the row fades, head space.
 FADE = 0.02
 Kind = Literal["upper", "lower", "back"]
 
 
 @dataclass(frozen=True)
+class _View:
+    """The part of the picture in `box` that holds the mouth. pose: of the head in that part. covered: (h, w)
+    what lies between the lips; inside: clear of them, too. colour: (h, w, 3), freed from their shade."""
+
+    box: Box
+    pose: HeadPose
+    picture: Array
+    covered: Array
+    inside: Array
+    colour: Array
+
+    @classmethod
+    def of(cls, rgb: Rgb, face: Face, opening: Opening, look: Look) -> _View | None:
+        contour, seen = opening.contour(Target(face.pose, face.shape))
+        box = bounds(contour, 5 + int(0.08 * face.pose.scale), rgb.shape)
+        if seen < 1 or box is None or opening.gap * face.pose.scale < 4 or opening.gap < 0.04:
+            return None
+        pose = HeadPose(face.pose.rotation, face.pose.scale, face.pose.origin - (box[0], box[1], 0))
+        covered = coverage(contour, box, 0.5)
+        inside = _inner(covered, max(look.blur, 0.016 * pose.scale))
+        if (inside > 0.5).sum() < 12 or inside.max() < 0.9:
+            return None
+        picture = rgb[box[1] : box[3], box[0] : box[2]].astype(np.float32)
+        colour = picture / np.maximum(lip_shade(covered, pose), 0.4)[..., None]
+        return cls(box, pose, picture, covered, inside, colour)
+
+    @property
+    def dark(self) -> Array:
+        return darkest(self.picture, self.inside)
+
+
+@dataclass(frozen=True)
 class OwnMouth:
     """The inside of the portrait's mouth, in the part of the picture that holds it.
 
-    pose: of the head in that part. inside: (h, w) 1 between the lips; seen: a little wider, as far as
-    the rest is known. colour: (h, w, 3), freed from the lips' shade. tooth: (h, w) 1 where teeth are,
+    box: that part. pose: of the head in it. inside: (h, w) 1 between the lips; seen: a little wider, as far
+    as the rest is known. colour: (h, w, 3), freed from the lips' shade. tooth: (h, w) 1 where teeth are,
     upper: where they are the upper ones. upper_edge, lower_edge: y (head space) of the biting edges in
     the middle, None where no teeth are seen. enamel: (3,) colour of the teeth, None where not seen.
     dark: (3,) the darkest. ends: between which u (see `Layer`) the teeth are, as far as they are seen to end.
+    past: (h, w) 1 below the tips of the upper teeth, where these are seen and nothing is below but lip.
+    steady: (h, w) 1 where the picture shows what stays on the skull, down to the tips of the upper teeth.
     """
 
+    box: Box
     pose: HeadPose
     inside: Array
     seen: Array
@@ -62,6 +101,8 @@ class OwnMouth:
     enamel: Array | None
     dark: Array
     ends: tuple[float, float]
+    past: Array
+    steady: Array
 
     @classmethod
     def find(
@@ -71,41 +112,53 @@ class OwnMouth:
 
         surface: of the upper teeth. expected: y of their biting edge, for when the lower lip hides it.
         """
-        contour, seen = opening.contour(Target(face.pose, face.shape))
-        box = bounds(contour, 4 + int(0.08 * face.pose.scale), rgb.shape)
-        if seen < 1 or box is None or opening.gap * face.pose.scale < 4 or opening.gap < 0.04:
+        view = _View.of(rgb, face, opening, look)
+        if view is None:
             return None
-        pose = HeadPose(face.pose.rotation, face.pose.scale, face.pose.origin - (box[0], box[1], 0))
-        covered = coverage(contour, box, 0.5)
-        inside = _inner(covered, max(look.blur, 0.016 * pose.scale))
-        sure = inside > 0.5
-        if sure.sum() < 12 or inside.max() < 0.9:
-            return None
-        picture = rgb[box[1] : box[3], box[0] : box[2]].astype(np.float32)
-        colour = picture / np.maximum(lip_shade(covered, pose), 0.4)[..., None]
-        bright, dark = brightness(picture, inside, look), darkest(picture, inside)
-        strict = bright * whiteness(picture, look)
-        if float(strict[sure].mean()) < SHOWN:
-            nothing = np.zeros_like(strict)
-            carried = _carried_on(inside, colour, nothing, nothing, nothing, CARRIED * pose.scale)
-            return cls(pose, *carried, None, None, None, dark, (-np.inf, np.inf))
-        u, y = _places(surface, pose, box)
+        bright = brightness(view.picture, view.inside, look)
+        strict = bright * whiteness(view.picture, look)
+        if float(strict[view.inside > 0.5].mean()) < SHOWN:
+            return cls._without_teeth(view)
+        return cls._with_teeth(view, bright, strict, surface, look, expected)
+
+    @classmethod
+    def _without_teeth(cls, view: _View) -> OwnMouth:
+        nothing = np.zeros_like(view.inside)
+        carried = _carried_on(view.inside, view.colour, nothing, nothing, CARRIED * view.pose.scale)
+        endless = (-np.inf, np.inf)
+        return cls(view.box, view.pose, *carried, None, None, None, view.dark, endless, nothing, nothing)
+
+    @classmethod
+    def _with_teeth(
+        cls, view: _View, bright: Array, strict: Array, surface: Surface, look: Look, expected: float
+    ) -> OwnMouth:
+        """bright: (h, w) likeness to teeth and gums, strict: to teeth."""
+        sure, grey, scale = view.inside > 0.5, view.picture @ LUMA, view.pose.scale
+        u, y = _places(surface, view.pose, view.box)
         y = y + edge_height(surface, u)
-        grey = picture @ LUMA
-        upper, lower = biting_edges(grey[sure], strict[sure], u[sure], y[sure], expected)
-        above = above_bite(strict + grey / 255, inside, (y - between(upper, lower)) * pose.scale)
-        enamel = np.average(colour[sure], axis=0, weights=strict[sure] ** 3 + 1e-6).astype(np.float32)
-        empty = covered * np.clip((DARK - grey / luma(enamel)) / 0.15, 0, 1)
-        ends = _ends(bright * covered, empty, u)
-        beyond = np.where((u < ends[0]) | (u > ends[1]), empty, 0)
-        inside = np.maximum(inside, beyond).astype(np.float32)
-        colour = colour + (beyond > 0)[..., None] * (look.cavity - colour)
+        upper, lower = biting_edges(grey[sure], strict[sure], u[sure], y[sure], expected, 1 / scale)
+        past = steady = np.zeros_like(strict)
+        if upper is not None and lower is None and upper >= expected:
+            past = below(tips(strict, view.covered * (y < upper + TIPS)), len(strict))
+        enamel = np.average(view.colour[sure], axis=0, weights=strict[sure] ** 3 + 1e-6).astype(np.float32)
+        empty = view.covered * np.clip((DARK - grey / luma(enamel)) / 0.15, 0, 1)
+        ends = _ends(bright * view.covered, empty, u)
+        beyond = empty * np.clip(np.maximum(ends[0] - u, u - ends[1]) / (2 * FADE), 0, 1)
+        inside = np.maximum(view.inside, beyond).astype(np.float32)
+        colour = view.colour + beyond[..., None] * (look.cavity - view.colour)
+        if upper is not None:
+            steady = np.asarray(inside * (1 - past) * np.clip(1 + (upper - y) * scale, 0, 1), np.float32)
+        above = above_bite(strict + grey / 255, view.inside, (y - between(upper, lower)) * scale)
         tooth = strict + above * (bright - strict)  # what is bright above is gum, if not tooth: rigid as well
-        size = 2 * max(1, round(0.012 * pose.scale)) + 1
+        size = 2 * max(1, round(0.012 * scale)) + 1
         closed = cv2.morphologyEx(tooth, cv2.MORPH_CLOSE, np.ones((size, size), np.uint8))
-        tooth = np.asarray(closed, np.float32)
-        carried = _carried_on(inside, colour, tooth, strict, above, CARRIED * pose.scale)
-        return cls(pose, *carried, upper, lower, enamel, dark, ends)
+        carried = _carried_on(inside, colour, np.asarray(closed, np.float32), above, CARRIED * scale)
+        return cls(view.box, view.pose, *carried, upper, lower, enamel, view.dark, ends, past, steady)
+
+    def steady_in(self, box: Box) -> Array:
+        """`steady` in a box within this one."""
+        left, top, right, bottom = np.subtract(box, self.box[:2] * 2)
+        return self.steady[top:bottom, left:right]
 
     @cached_property
     def _clear(self) -> Array:
@@ -136,8 +189,8 @@ class OwnMouth:
             "back": self._empty,
         }[kind]
         picture = self._behind if kind == "back" else self.colour
-        sampled = layer.sample(np.dstack([picture, self.inside, self.seen, belongs]), self.pose)
-        own, inside, seen, belongs = sampled[..., :3], *np.moveaxis(sampled[..., 3:], 2, 0)
+        sampled = layer.sample(np.dstack([picture, self.inside, self.seen, belongs, self.past]), self.pose)
+        own, inside, seen, belongs, past = sampled[..., :3], *np.moveaxis(sampled[..., 3:], 2, 0)
         drawn = layer.rgba[..., :3].astype(np.float32)
         alpha = layer.rgba[..., 3].astype(np.float32) / 255
         drawn = _shaded_like(drawn, own, seen * belongs, 0.05 * layer.density)
@@ -147,6 +200,8 @@ class OwnMouth:
             alpha = seen * belongs * (inside + (1 - inside) * alpha) + (1 - seen) * alpha
             u, _ = layer.axes
             alpha = alpha * np.clip(1 + np.minimum(u - self.ends[0], self.ends[1] - u) / FADE, 0, 1)
+        if kind == "upper":
+            alpha = alpha * (1 - past)
         return layer.with_texture(colour, alpha)
 
 
@@ -176,7 +231,7 @@ def _inner(covered: Array, margin: float) -> Array:
 
 
 def _carried_on(
-    inside: Array, colour: Array, tooth: Array, strict: Array, above: Array, reach: float
+    inside: Array, colour: Array, tooth: Array, above: Array, reach: float
 ) -> tuple[Array, Array, Array, Array, Array]:
     """inside, seen, colour, tooth and above, these three a little further behind the lips than is seen: as at
     the nearest place, but plain."""
@@ -194,7 +249,7 @@ def _carried_on(
     usual = _mean_near(tooth[..., None], inside, reach)[..., 0]
     usual = np.clip((usual - 0.3) / 0.3, 0, 1)
     carried_tooth = tooth[rows, columns] * (1 - plain) + usual[rows, columns] * plain
-    enamel = _mean_near(colour, strict * inside, reach)
+    enamel = _mean_near(colour, tooth * inside, reach)
     mixed = (plain * carried_tooth)[..., None]
     carried = colour[rows, columns] * (1 - mixed) + enamel[rows, columns] * mixed
     return inside, seen, carried.astype(np.float32), carried_tooth, above[rows, columns]

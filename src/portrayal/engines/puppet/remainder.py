@@ -7,10 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from portrayal.engines.puppet.arch import Surface
 from portrayal.engines.puppet.opening import Box, smooth_step
 from portrayal.engines.puppet.rigid import rigid_map, sample_layer
-from portrayal.engines.puppet.teeth import edge_height
 from portrayal.engines.puppet.transfer import Target
 from portrayal.track.face import Face
 from portrayal.track.topology import INNER_LIP_BOTTOM, INNER_LIP_TOP, MOUTH_LEFT_INNER, MOUTH_RIGHT_INNER
@@ -35,16 +33,9 @@ class Remainder:
     corner: Array
 
     @classmethod
-    def of(cls, face: Face, missed: Array, box: Box, sheet: Surface, edge: float | None) -> Remainder:
-        """missed: (h, w, 3) own less drawn mouth in the box. sheet, edge: of the upper teeth, and y of their
-        edge; None where the picture shows none."""
-        steady = np.zeros(missed.shape[:2], np.float32)
-        if edge is not None:
-            x, y = (np.arange(box[k], box[k + 2], dtype=np.float32) for k in (0, 1))
-            u, v = sheet.locate(face.pose, x[None], y[:, None])
-            steady = np.clip(1 + (edge - v - edge_height(sheet, u)) * face.pose.scale, 0, 1)
-        layer = np.dstack([missed, steady]).astype(np.float32)
-        return cls(face, layer, np.array(box[:2], np.float32))
+    def of(cls, face: Face, missed: Array, steady: Array, box: Box) -> Remainder:
+        """missed: (h, w, 3) own less drawn mouth in the box; steady: (h, w)."""
+        return cls(face, np.dstack([missed, steady]).astype(np.float32), np.array(box[:2], np.float32))
 
     def added(self, target: Target, covered: Array, box: Box) -> Array:
         """(h, w, 3) to add to a drawn mouth in the box, of which `covered` (h, w) is between the lips."""

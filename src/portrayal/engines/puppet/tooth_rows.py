@@ -10,11 +10,15 @@ from portrayal.engines.puppet.mouth_look import LUMA, Look, luma
 
 Array = NDArray[np.float32]
 
+#: Rows that are told apart, at the finest; head space.
+ROW = 0.006
+
 
 def brightness(picture: Array, inside: Array, look: Look) -> Array:
     """(h, w) 0-1: how bright for this mouth, and not dark for this face."""
     bright = picture @ LUMA
     dark, light = np.percentile(bright[inside > 0.5], (4, 95))
+    dark = min(dark, 0.6 * light)  # there may be nothing but teeth
     threshold = max(dark + 0.36 * (light - dark), 0.45 * luma(look.tooth))
     spread = max(0.14 * (light - dark), 3.0)
     return _ramp(bright, threshold - spread, threshold + spread)
@@ -49,17 +53,17 @@ def darkest(picture: Array, inside: Array) -> Array:
 Edges = tuple[float | None, float | None]
 
 
-def biting_edges(bright: Array, tooth: Array, u: Array, y: Array, expected: float) -> Edges:
+def biting_edges(bright: Array, tooth: Array, u: Array, y: Array, expected: float, step: float) -> Edges:
     """y of the upper and the lower biting edge, from how tooth-like the rows in the middle of the mouth are.
 
     bright, tooth, u, y: (N,) luminance, likeness and place of the pixels between the lips; expected: y where
-    the upper edge is likely, where the lower lip hides it.
+    the upper edge is likely, where the lower lip hides it; step: of y from pixel to pixel.
     """
     middle = np.abs(u) < 0.13
     if middle.sum() < 8:
         return None, None
     y, low, high = y[middle], float(y[middle].min()), float(y[middle].max())
-    count = max(4, int((high - low) / 0.006))
+    count = max(4, int((high - low) / max(ROW, step)))
     row = np.clip(((y - low) / (high - low + 1e-6) * count).astype(int), 0, count - 1)
     area = np.bincount(row, minlength=count) + 1e-6
     likeness = np.bincount(row, tooth[middle], count) / area
@@ -84,6 +88,26 @@ def _dark_line(level: Array) -> int | None:
     line = first + int(np.argmin(level[first:last]))
     sides = [float(np.max(part, initial=0)) for part in (level[:line], level[line + 1 :])]
     return line if level[line] < 0.93 * min(sides) else None
+
+
+def tips(tooth: Array, covered: Array) -> Array:
+    """(w,) the row, in parts of pixels, down to which teeth are seen in each column; the last if none are.
+
+    tooth: (h, w) likeness; covered: (h, w) what lies between the lips.
+    """
+    solid = (tooth > 0.5) & (covered > 0.5)
+    columns = np.flatnonzero(solid.any(0))
+    if not len(columns):
+        return np.full(solid.shape[1], len(solid), np.float32)
+    last = (len(solid) - 1 - solid[::-1].argmax(0))[columns]
+    here, below = tooth[last, columns], tooth[np.minimum(last + 1, len(solid) - 1), columns]
+    ends = last + np.clip((here - 0.5) / np.maximum(here - below, 1e-3), 0, 1)
+    return np.interp(np.arange(solid.shape[1]), columns, ends).astype(np.float32)
+
+
+def below(ends: Array, height: int) -> Array:
+    """(height, w) 1 below the rows told for each column."""
+    return np.clip(np.arange(height, dtype=np.float32)[:, None] - ends + 0.5, 0, 1)
 
 
 def between(upper: float | None, lower: float | None) -> float:

@@ -70,6 +70,18 @@ def test_several_faces_are_found_and_chosen_from_left_to_right(hopper: Rgb) -> N
         choose_face(faces, 2)
 
 
+def test_a_group_is_found_whole(media: Path) -> None:
+    whole = read_image(media / "hopper.png").rgb
+    small = cv2.resize(whole, None, fx=250 / len(whole), fy=250 / len(whole), interpolation=cv2.INTER_AREA)
+    picture = np.full((880, 1280, 3), 140, np.uint8)
+    places = [(x, y) for x in (100, 540, 980) for y in (60, 480)]
+    for x, y in places:
+        picture[y : y + len(small), x : x + small.shape[1]] = small
+    faces = find_faces(picture)
+    assert len(faces) == len(places)
+    assert np.ptp([face.pose.scale for face in faces]) < 2
+
+
 def test_scenery_has_no_face() -> None:
     y, x = np.mgrid[:200, :200]
     assert find_faces(np.stack([x, y, (x * y) % 256], -1).astype(np.uint8)) == []

@@ -224,28 +224,64 @@ def _whole(rgb: Rgb, factor: float) -> _Place:
 
 
 def _detections(rgb: Rgb) -> list[_Place]:
+    """Where faces may be: those seen in the whole picture first, then those that only a part of it shows."""
     height, width = rgb.shape[:2]
     scale = min(1.0, 1280 / max(height, width))
-    small = cv2.resize(rgb, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA) if scale < 1 else rgb
-    places = []
-    for full_range in (0, 1):
-        for found in _detector(full_range).process(np.ascontiguousarray(small)).detections or []:
-            box = found.location_data.relative_bounding_box
-            x, y = (box.xmin + box.width / 2) * width, (box.ymin + box.height / 2) * height
-            side = 2.0 * max(box.width * width, box.height * height)
-            places.append(_Place(x, y, side, float(found.score[0])))
-    return sorted(places, key=lambda place: -place.score)
+    small = rgb
+    if scale < 1:
+        small = np.asarray(cv2.resize(rgb, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA), np.uint8)
+    wide = [place for far in (0, 1) for place in _detected(_detector(far), small, (0, 0))]
+    near = [place for part, corner in _parts(small) for place in _detected(_detector(0), part, corner)]
+    return [
+        _Place(place.x / scale, place.y / scale, place.side / scale, place.score)
+        for places in (wide, near)
+        for place in sorted(places, key=lambda place: -place.score)
+    ]
+
+
+def _detected(detector: Any, rgb: Rgb, corner: tuple[int, int]) -> Iterator[_Place]:
+    """What a detector finds in the part of a picture that begins at `corner` (x, y)."""
+    height, width = rgb.shape[:2]
+    for found in detector.process(np.ascontiguousarray(rgb)).detections or []:
+        box = found.location_data.relative_bounding_box
+        x, y = (box.xmin + box.width / 2) * width, (box.ymin + box.height / 2) * height
+        side = 2.0 * max(box.width * width, box.height * height)
+        yield _Place(corner[0] + x, corner[1] + y, side, float(found.score[0]))
+
+
+def _parts(rgb: Rgb) -> Iterator[tuple[Rgb, tuple[int, int]]]:
+    """Squares of half the picture's longer side, each half over the next, and their corners (x, y): detectors
+    shrink what they see to 128 or 192 pixels, in which the faces of a group are too small."""
+    side = max(1, max(rgb.shape[:2]) // 2)
+    tops, lefts = (_starts(length, side) for length in rgb.shape[:2])
+    for top in tops:
+        for left in lefts:
+            yield rgb[top : top + side, left : left + side], (left, top)
+
+
+def _starts(length: int, side: int) -> list[int]:
+    if length <= side:
+        return [0]
+    steps = -(-(length - side) // max(1, side // 2))
+    return [(length - side) * step // steps for step in range(steps + 1)]
 
 
 def _looked_at(rgb: Rgb, places: list[_Place]) -> list[Face]:
     """The faces found at these places, each once."""
     faces: list[Face] = []
     for place in places:
+        if any(_holds(face, place) for face in faces):
+            continue
         limit = MISFIT_LIMIT if place.score > SURE else MISFIT_LIMIT_UNSURE
         for face in _faces_in_crop(rgb, place):
             if face.misfit < limit and not any(_same(face, other) for other in faces):
                 faces.append(face)
     return faces
+
+
+def _holds(face: Face, place: _Place) -> bool:
+    left, top, right, bottom = face.box
+    return left < place.x < right and top < place.y < bottom
 
 
 def _faces_in_crop(rgb: Rgb, place: _Place) -> list[Face]:

@@ -104,6 +104,20 @@ def test_a_tracker_follows_its_face_and_says_when_it_is_gone(hopper: Rgb) -> Non
     assert faces[4].centre[0] - faces[0].centre[0] == pytest.approx(-5, abs=1)
 
 
+def test_a_small_face_is_followed_across_a_wide_picture(hopper: Rgb) -> None:
+    small = cv2.resize(hopper, None, fx=300 / len(hopper), fy=300 / len(hopper), interpolation=cv2.INTER_AREA)
+    tracker, seen = FaceTracker(), []
+    for step in range(40):
+        picture = np.full((900, 1600, 3), 140, np.uint8)
+        left, top = 100 + 12 * step, 200 + 6 * step
+        picture[top : top + len(small), left : left + small.shape[1]] = small
+        face = tracker(picture)
+        assert face is not None
+        seen.append(face.centre - (left, top))
+    tracker.close()
+    assert np.abs(np.array(seen) - np.median(seen, 0)).max() < 2
+
+
 def test_after_a_cut_the_tracker_starts_anew(hopper: Rgb) -> None:
     other = shifted(hopper[:, ::-1], 60, 0, scale=0.7)
     tracker = FaceTracker()
@@ -165,6 +179,15 @@ def test_smoothing_takes_out_the_tremble_without_lag() -> None:
     assert tremble(smooth) < 0.5 * tremble(noisy)
     lags = [np.abs(smooth[8 + lag : 72 + lag, 0] - clean[8:72, 0]).mean() for lag in range(-3, 4)]
     assert int(np.argmin(lags)) == 3
+
+
+def test_smoothing_steadies_a_head_that_turns_evenly() -> None:
+    turning = np.linspace(-60, 60, 61)
+    noisy = turning + np.random.default_rng(0).normal(0, 0.3, 61)
+    frames = (MotionFrame(rotation=np.array([0, yaw, 0], np.float32)) for yaw in noisy)
+    smooth = np.array([frame.rotation[1] for frame in steady(frames, 0.5)])
+    assert np.abs(np.diff(smooth, 2)).mean() < 0.4 * np.abs(np.diff(noisy, 2)).mean()
+    assert np.abs(smooth - turning)[3:-3].mean() < 0.7 * np.abs(noisy - turning).mean()
 
 
 def test_smoothing_keeps_short_clips_whole() -> None:

@@ -29,6 +29,8 @@ MISFIT_LIMIT = 0.1
 MISFIT_LIMIT_UNSURE, SURE = 0.05, 0.75
 #: How often a still, or the first frame of a video, is looked at; its landmarks have settled by then.
 LOOKS = 4
+#: A tracker looks at so many times the size of its face: in more, the detector loses small ones.
+SURROUNDINGS = 5.0
 #: Mean grey difference between two frames (24x24) that only a scene cut makes.
 CUT_LIMIT = 28.0
 #: By how many degrees of pitch, yaw, roll (rows) the tracker turns a head for every unit of :func:`_askew`:
@@ -314,6 +316,36 @@ class CutDetector:
         return before is not None and float(np.abs(grey - before).mean()) > CUT_LIMIT
 
 
+class _Window(NamedTuple):
+    """The part of each frame that the tracker looks at: left, top, right, bottom."""
+
+    left: int
+    top: int
+    right: int
+    bottom: int
+
+    @classmethod
+    def around(cls, face: Face, frame: Rgb) -> _Window:
+        """The whole frame, unless the face is small in it."""
+        height, width = frame.shape[:2]
+        left, top, right, bottom = face.box
+        side = round(SURROUNDINGS * max(right - left, bottom - top))
+        if side >= max(width, height):
+            return cls(0, 0, width, height)
+        across, down = min(side, width), min(side, height)
+        x = int(np.clip(face.centre[0] - across / 2, 0, width - across))
+        y = int(np.clip(face.centre[1] - down / 2, 0, height - down))
+        return cls(x, y, x + across, y + down)
+
+    def looked_through(self, graph: Any, frame: Rgb) -> list[Face]:
+        part = frame[self.top : self.bottom, self.left : self.right]
+        corner = np.array([self.left, self.top, 0], np.float32)
+        return [Face(points + corner) for points in _landmarks(graph, part)]
+
+    def is_far_from(self, other: _Window) -> bool:
+        return max(abs(a - b) for a, b in zip(self, other, strict=True)) > (self.right - self.left) / 5
+
+
 class FaceTracker:
     """Follows one face through the frames of a video.
 
@@ -325,6 +357,7 @@ class FaceTracker:
     def __init__(self, choice: FaceChoice | Face = "largest") -> None:
         self._choice = choice
         self._graph: Any = None
+        self._window = _Window(0, 0, 0, 0)
         self._last: Face | None = None
         self._is_cut = CutDetector()
 
@@ -333,8 +366,10 @@ class FaceTracker:
             self.close()
         if self._graph is None:
             return self._start(rgb)
-        faces = [Face(points) for points in _landmarks(self._graph, rgb)]
-        face = self._nearest(faces)
+        face = self._nearest(self._window.looked_through(self._graph, rgb))
+        if face is not None and _Window.around(face, rgb).is_far_from(self._window):
+            self._graph.reset()
+            face = self._settled(rgb, face)
         self._last = face or self._last
         return face
 
@@ -351,10 +386,15 @@ class FaceTracker:
         choice = self._choice
         chosen = nearest(faces, choice) if isinstance(choice, Face) else choose_face(faces, choice)
         self._graph = _new_mesh(static=False, faces=len(faces))
-        self._last = chosen
+        self._last = self._settled(rgb, chosen)
+        return self._last
+
+    def _settled(self, rgb: Rgb, face: Face) -> Face:
+        """The face as the graph sees it after some looks through a window of its own."""
+        self._window, self._last = _Window.around(face, rgb), face
         with quiet():
-            looks = [_landmarks(self._graph, rgb) for _ in range(LOOKS)]
-        return self._nearest([Face(points) for points in looks[-1]]) or chosen
+            looks = [self._window.looked_through(self._graph, rgb) for _ in range(LOOKS)]
+        return self._nearest(looks[-1]) or face
 
     def _nearest(self, faces: list[Face]) -> Face | None:
         last = self._last

@@ -157,8 +157,8 @@ def steady(frames: Iterable[MotionFrame], strength: float) -> Iterator[MotionFra
     """Smooth without lag: each value is a mean over up to ±REACH frames, narrow where it really moves.
 
     A bilateral filter over time (Tomasi & Manduchi 1998): a neighbour counts less the further away it is in
-    time and the more it differs, measured against the tracker's own noise. So a still face does not tremble
-    and a blink keeps its full depth.
+    time and the more it differs from a face at rest or in even motion, measured against the tracker's own
+    noise. So neither a still nor a turning face trembles, and a blink keeps its full depth.
     """
     if strength <= 0:
         yield from frames
@@ -242,11 +242,31 @@ def _pose(frame: MotionFrame) -> HeadPose:
 
 
 def bilateral(values: Array, noise: Array | float, strength: float, trust: Array | float = 1.0) -> Array:
-    """(T, N, C) values of N things over a window → (N, C) the smoothed middle. trust: (T, N) weights."""
+    """(T, N, C) values of N things over a window → (N, C) the smoothed middle. trust: (T, N) weights.
+
+    Neighbours count as they are near where the middle would be, were it at rest or moving evenly, whichever
+    of the two more of them agree with.
+    """
     times = np.arange(len(values), dtype=np.float32)[:, None] - REACH
-    closeness = np.exp(-0.5 * (times / (0.5 + 2.0 * strength)) ** 2)
     offsets = values - values[REACH]
     reach = np.asarray(noise, np.float32) * np.float32(0.5 + KEEN * strength)
-    weights = trust * closeness * np.exp(-0.5 * (offsets**2).sum(-1) / reach**2)
+    near = (
+        trust * np.exp(-0.5 * (times / (0.5 + 2.0 * strength)) ** 2) * np.ones(offsets.shape[:2], np.float32)
+    )
+    changes = []
+    for speed in (np.zeros_like(offsets[0]), _slope(times, offsets, near)):
+        off = offsets - times[..., None] * speed
+        weights = near * np.exp(-0.5 * (off**2).sum(-1) / reach**2)
+        agreed = np.maximum(weights.sum(0), 1e-9)
+        changes.append((agreed, np.einsum("tn,tnc->nc", weights / agreed, off)))
+    (resting, still), (moving, even) = changes
+    return np.asarray(values[REACH] + np.where((moving > resting)[:, None], even, still), np.float32)
+
+
+def _slope(times: Array, values: Array, weights: Array) -> Array:
+    """(N, C) of the straight lines through (T, N, C) values, by weighted least squares."""
     shares = weights / np.maximum(weights.sum(0), 1e-9)
-    return np.asarray(values[REACH] + np.einsum("tn,tnc->nc", shares, offsets), np.float32)
+    late = shares * (times - (shares * times).sum(0))
+    return np.asarray(
+        np.einsum("tn,tnc->nc", late, values) / np.maximum((late * times).sum(0), 1e-9)[:, None], np.float32
+    )

@@ -56,6 +56,19 @@ def test_upper_lids_are_never_far_above_an_iris() -> None:
         assert (below < 0.85 * iris_widths(mean)).all()
 
 
+def test_after_a_squinting_reference_eyes_do_not_stare() -> None:
+    mean = mean_face()
+    face = Face((100 * mean + 200).astype(np.float32))
+    squinting, awake = mean.copy(), mean.copy()
+    squinting[LID_TOPS] += 0.6 * (mean[LID_BOTTOMS] - mean[LID_TOPS])
+    awake[LID_TOPS] -= 0.1 * (mean[LID_BOTTOMS] - mean[LID_TOPS])
+    transfer = Transfer(face, MotionFrame(shape=squinting))
+    opened = [apertures(transfer(MotionFrame(shape=shape)).shape) for shape in (mean, awake)]
+    assert (opened[0] > 1.02 * apertures(mean)).all()
+    assert (opened[1] > opened[0]).all()
+    assert (opened[1] < apertures(awake) + 0.12 * iris_widths(mean)).all()
+
+
 @pytest.mark.parametrize("larger", [0.6, 1.0, 1.9])
 def test_a_blink_closes_eyes_of_any_size(larger: float) -> None:
     small, own = mean_face().copy(), mean_face().copy()

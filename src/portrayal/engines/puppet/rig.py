@@ -54,7 +54,7 @@ _JAW, _PUCKER, _CLOSE, _TONGUE = (
     SHAPE_INDEX[n] for n in ("jawOpen", "mouthPucker", "mouthClose", "tongueOut")
 )
 _SMILES = [SHAPE_INDEX["mouthSmileLeft"], SHAPE_INDEX["mouthSmileRight"]]
-_WIDES = [SHAPE_INDEX["eyeWideRight"], SHAPE_INDEX["eyeWideLeft"]]
+WIDES = [SHAPE_INDEX["eyeWideRight"], SHAPE_INDEX["eyeWideLeft"]]
 _EYES = ((RIGHT_EYE_OUTER, RIGHT_EYE_INNER, RIGHT_IRIS), (LEFT_EYE_INNER, LEFT_EYE_OUTER, LEFT_IRIS))
 #: The lips' inner points from corner to corner, and the rings of the lip behind each of them.
 _TOPS, _BOTTOMS = np.array(INNER_LIP_TOP[1:-1]), np.array(INNER_LIP_BOTTOM[1:-1])
@@ -125,7 +125,7 @@ def _close_eyes(shape: Array, moved: Array, fields: Array, blinks: Array) -> Non
     moved[LID_BOTTOMS] = bottoms - LOWER_LID_SHARE * closing
 
 
-def _excess(value: float, at_rest: float, span: Span) -> float:
+def excess_over(value: float, at_rest: float, span: Span) -> float:
     """How far `value` lies beyond where it eases to: nothing up to the knee of `span`, and never past its end
     (or past a little more than what the face shows already). Works downwards where the end is the smaller."""
     knee, end = span
@@ -148,7 +148,7 @@ def _limit_mouth(shape: Array, moved: Array, fields: Array) -> None:
     ):
         at_rest = float(shape[b, axis] - shape[a, axis])
         value = at_rest + float(moved[b, axis] - moved[a, axis])
-        excess = _excess(value, at_rest, (size * span[0], size * span[1]))
+        excess = excess_over(value, at_rest, (size * span[0], size * span[1]))
         if excess:
             field = fields[shapes].sum(0)
             moved -= excess / (field[b, axis] - field[a, axis]) * field
@@ -210,19 +210,19 @@ def _limit_eyes(shape: Array, moved: Array, fields: Array) -> None:
         width = float(shape[left_corner, 0] - shape[right_corner, 0])
         top, bottom = LID_TOPS[side, _LID_MIDDLE], LID_BOTTOMS[side, _LID_MIDDLE]
         span = (across[side] * EYE_OPEN[0], across[side] * EYE_OPEN[1])
-        excess = _excess(float(gaps[side, _LID_MIDDLE]), float(at_rest[side, _LID_MIDDLE]), span)
+        excess = excess_over(float(gaps[side, _LID_MIDDLE]), float(at_rest[side, _LID_MIDDLE]), span)
         if excess:
-            wide = fields[_WIDES[side]]
+            wide = fields[WIDES[side]]
             moved -= excess / (wide[bottom, 1] - wide[top, 1]) * wide
         middle = (shape[right_corner] + shape[left_corner]) / 2
         for axis, (knee, end) in enumerate((GAZE_X, GAZE_Y)):
             rest = float(shape[iris[0], axis] - middle[axis])
             value = rest + float(moved[iris[0], axis])
             sign = 1.0 if value > 0 else -1.0
-            moved[list(iris), axis] -= _excess(value, rest, (sign * width * knee, sign * width * end))
+            moved[list(iris), axis] -= excess_over(value, rest, (sign * width * knee, sign * width * end))
         below = float(shape[iris[0], 1] - shape[top, 1])
         span = (across[side] * UNDER_LID[0], across[side] * UNDER_LID[1])
-        moved[list(iris), 1] -= _excess(below + float(moved[iris[0], 1] - moved[top, 1]), below, span)
+        moved[list(iris), 1] -= excess_over(below + float(moved[iris[0], 1] - moved[top, 1]), below, span)
     crossing = np.minimum(at_rest, 0) - (shape[LID_BOTTOMS, 1] + moved[LID_BOTTOMS, 1])
     crossing += shape[LID_TOPS, 1] + moved[LID_TOPS, 1]
     moved[LID_TOPS, 1] -= np.maximum(crossing, 0)

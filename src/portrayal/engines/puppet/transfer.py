@@ -8,13 +8,13 @@ from functools import cache, cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from portrayal.engines.puppet.rig import closed_lips, displace, soft_limit_shape
+from portrayal.engines.puppet.rig import WIDES, closed_lips, displace, excess_over, soft_limit_shape
 from portrayal.motion import SHAPE_INDEX, MotionFrame
 from portrayal.track.blendshapes import LOWER_LID_SHARE
 from portrayal.track.expression import coefficients
 from portrayal.track.face import Face
 from portrayal.track.geometry import HeadPose
-from portrayal.track.proportions import LID_BOTTOMS, LID_TOPS, apertures, iris_widths
+from portrayal.track.proportions import LID_BOTTOMS, LID_TOPS, adapted_basis, apertures, iris_widths
 from portrayal.track.topology import (
     LEFT_BROW,
     LEFT_EYE_BOTTOM,
@@ -108,6 +108,7 @@ class Transfer:
         change = frame.shape - self.reference.shape
         moved = self._proportion * change
         self._look(moved, change)
+        self._widen(moved, apertures(frame.shape) / iris_widths(self.reference.shape))
         self._shut(moved, apertures(frame.shape) / np.maximum(apertures(self.reference.shape), 0.02))
         return np.asarray(moved, np.float32)
 
@@ -116,6 +117,16 @@ class Transfer:
         looked = np.mean([change[iris].mean(0) - change[corners].mean(0) for iris, corners in _EYES], axis=0)
         for iris, corners in _EYES:
             moved[iris] = moved[corners].mean(0) + LOOK * self._iris_ratio * looked
+
+    def _widen(self, moved: Array, seen: Array) -> None:
+        """Eyes open hardly wider than the portrait's or the driving's own, (2,) `seen`, in widths of irises:
+        after a reference that squints they would stare."""
+        irises, wide = iris_widths(self.face.shape), adapted_basis(self.face.shape)[WIDES]
+        rest = apertures(self.face.shape) / irises
+        opened = apertures(self.face.shape + moved) / irises
+        for side, knee in enumerate(np.maximum(rest, seen)):
+            over = excess_over(float(opened[side]), float(rest[side]), (float(knee), float(knee) + WIDER))
+            moved -= over * irises[side] / apertures(wide[side])[side] * wide[side]
 
     def _shut(self, moved: Array, openness: Array) -> None:
         """Lids that all but close close as far on the portrait, however large its eyes are, in place.
@@ -157,6 +168,8 @@ class Transfer:
 
 #: Powers of the size ratios of brows and eyes: small ones move less than large ones, but not by all of it.
 TEMPER = np.array([0.25, 0.25, 0.6, 0.6], np.float32)
+#: How much wider eyes may open than was seen of them, widths of the iris.
+WIDER = 0.12
 #: Eyes this open, as a share of how they are in the reference, or less are shutting; from twice that on open.
 SHUTTING = 0.25
 #: The tracker sees this much less of a look aside, and of a look up or down, than there is.

@@ -195,6 +195,46 @@ def test_irises_follow_the_gaze(drawn, gaze):
         assert np.abs(centroid(area & like(canvas, IRIS, 70)) - centroid(ideal)).max() < 1.5
 
 
+def test_eyes_that_the_picture_shows_closed_have_irises_when_they_open(drawn):
+    _, face = drawn
+    shut = posed(face, eyeBlinkLeft=1, eyeBlinkRight=1)
+    rgb = np.full((400, 400, 3), SKIN, np.uint8)
+    for top, _, _ in LOOPS:
+        cv2.polylines(rgb, [np.rint(shut.points[list(top), :2]).astype(np.int32)], False, (60, 40, 35), 2)
+    opened = painted(rgb, Face(shut.points), Target(face.pose, face.shape)).mean(2)
+    for _, _, iris in LOOPS:
+        (x, y), radius = face.landmarks[iris[0], :2], iris_radius(face.landmarks, iris)
+        rows, columns = np.mgrid[:400, :400]
+        ring = np.hypot(columns - x, rows - y) / radius
+        level = np.abs(rows - y) < 0.5 * radius
+        inside, beside = opened[level & (ring < 0.7)], opened[level & (ring > 1.2) & (ring < 1.5)]
+        assert np.median(inside) < 0.5 * np.median(beside)
+
+
+def test_an_iris_that_hardly_stands_out_is_one(drawn):
+    rgb, face = drawn
+    grey = (112, 122, 128)
+    faint = np.where((rgb == WHITE).all(2, keepdims=True), np.uint8([118, 96, 88]), rgb)
+    faint[(rgb == IRIS).all(2)] = grey
+    target = posed(face, eyeLookOutLeft=0.6, eyeLookInRight=0.6)
+    aside = painted(faint, face, target)
+    for loop in LOOPS:
+        x, y = np.rint(target.points[loop[2][0], :2]).astype(int)
+        assert like(aside[y - 3 : y + 4, x - 3 : x + 4], grey, 25).all()
+
+
+def test_a_statue_has_no_irises(drawn):
+    rgb, face = drawn
+    stone = np.full_like(rgb, SKIN)
+    for top, bottom, _ in LOOPS:
+        outline = face.landmarks[[*top, *bottom[::-1]], :2]
+        cv2.polylines(stone, [np.rint(outline).astype(np.int32)], True, (120, 90, 80), 1)
+    aside = painted(stone, face, posed(face, eyeLookOutLeft=0.6, eyeLookInRight=0.6))
+    for loop in LOOPS:
+        inside = cv2.erode(eye_area(face.landmarks, loop, rgb.shape).astype(np.uint8), np.ones((9, 9))) > 0
+        assert np.ptp(aside[inside].astype(int), axis=0).max() < 60
+
+
 def test_an_eye_opened_wide_shows_white_above_an_iris_of_the_same_size(drawn):
     rgb, face = drawn
     target = posed(face, eyeWideRight=1.0, eyeWideLeft=1.0)

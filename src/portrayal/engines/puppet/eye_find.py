@@ -39,10 +39,12 @@ _SHIFTS = np.linspace(-0.4, 0.4, 11)
 _PRIOR = 0.35
 #: Mean step around a circle, as a share of the eye's contrast, of none and of what is surely an iris.
 _CLEAR = (0.1, 0.18)
+#: Distance of colours (CIELAB) up to which an eye is of the stuff of its face, and from which on it is not.
+_UNLIKE = (12.0, 20.0)
 
 
 class Disc(NamedTuple):
-    """An iris in pixels, and how clearly it is one, 0-1: a statue has none."""
+    """An iris in pixels, and how surely there is one, 0-1: a statue has none."""
 
     x: float
     y: float
@@ -52,7 +54,8 @@ class Disc(NamedTuple):
 
 def find_iris(rgb: Rgb, face: Face, anatomy: Anatomy) -> Disc:
     """The circle near the landmarks with the strongest step from dark inside to bright outside, looked at
-    where the lids do not cover it (Daugman 1993, integro-differential operator)."""
+    where the lids do not cover it (Daugman 1993, integro-differential operator); where no step is clear, as
+    in a small face or a closed eye, the landmarks' own."""
     points = face.landmarks[iris_points(anatomy.side), :2]
     radius = max(float(np.linalg.norm(points[1:] - points[0], axis=1).mean()), 1.0)
     reach = int(4 * radius) + 4
@@ -81,10 +84,27 @@ def find_iris(rgb: Rgb, face: Face, anatomy: Anatomy) -> Disc:
     stray = shift[:, 0] ** 2 + 3 * shift[:, 1] ** 2 + 2 * (shift[:, 2] - 1.0) ** 2
     clear = steps.sum(1) / seen
     best = int(np.argmax(clear - _PRIOR * stray))
-    x, y = centres[best]
     faint, plain = _CLEAR
-    share = float(np.clip((clear[best] - faint) / (plain - faint), 0, 1))
-    return Disc(float(x), float(y), float(radius * shift[best, 2]), share)
+    share = np.clip((clear[best] - faint) / (plain - faint), 0, 1)
+    x, y = points[0] + share * (centres[best] - points[0])
+    seen = max(float(share), _unlike_skin(patch, anatomy, corner, points[0], radius))
+    return Disc(float(x), float(y), float(radius * (1 + share * (shift[best, 2] - 1))), seen)
+
+
+def _unlike_skin(
+    patch: Rgb, anatomy: Anatomy, corner: NDArray[np.int_], centre: Array, radius: float
+) -> float:
+    """0 where what should be iris looks as the skin does, 1 where it does not or the lids hide it."""
+    lab = cv2.cvtColor(patch.astype(np.float32) / 255, cv2.COLOR_RGB2LAB)
+    rows, columns = np.mgrid[: patch.shape[0], : patch.shape[1]].astype(np.float32)
+    where = np.stack([columns, rows], -1) + corner.astype(np.float32)
+    ring = np.linalg.norm(where - centre, axis=2) / radius
+    iris, skin = lab[(ring < 0.8) & (_inside(anatomy, where) > 0)], lab[ring > 2.6]
+    if len(iris) < 4 or not len(skin):
+        return 1.0
+    same, other = _UNLIKE
+    distance = float(np.linalg.norm(np.median(iris, axis=0) - np.median(skin, axis=0)))
+    return float(np.clip((distance - same) / (other - same), 0, 1))
 
 
 def _whiteness(patch: Rgb, anatomy: Anatomy, corner: NDArray[np.int_]) -> Array:

@@ -29,6 +29,9 @@ REFLECTION_FOLLOWS = 0.5
 WHITE_OVER_SKIN = 0.82
 #: The colour of pale skin in white light, at lightness 1.
 SKIN = np.array([1.22, 0.96, 0.82], np.float32)
+#: Closed eyes show less of their irises than this: those are brown then, as most are. How bright, as a share
+#: of the skin around; size and brightness of the pupil.
+HIDDEN, BROWN, PUPIL = 0.08, 0.3, (0.35, 0.1)
 _BINS = 24
 _LUMA = np.array([0.299, 0.587, 0.114], np.float32)
 
@@ -161,6 +164,8 @@ def _reflections(own: Array, ring: Array, inside: Array) -> tuple[Array, Array]:
 def _complete_iris(own: Array, ring: Array, seen: Array, disc: Disc, corner: Array) -> Array:
     """The whole disc: own pixels, those of the mirrored lower or upper half, else the mean at this radius."""
     profile = _radial(own, ring, seen * (ring < 0.88))
+    if seen.sum() < HIDDEN * np.pi * disc.radius**2:
+        profile = _brown(own)
     at = np.clip(np.minimum(ring, 0.9) * _BINS - 0.5, 0, _BINS - 1)
     mean = np.stack([np.interp(at, np.arange(_BINS), c) for c in profile.T], -1).astype(np.float32)
     soft = seen * cv2.GaussianBlur(seen, (0, 0), max(0.6, 0.06 * disc.radius)) * _step(ring, 0.97, 0.85)
@@ -171,6 +176,13 @@ def _complete_iris(own: Array, ring: Array, seen: Array, disc: Disc, corner: Arr
     known = cv2.warpAffine(soft, flip, (width, height), flags=flags)[..., None]
     filled = mean + 0.7 * known * (mirrored - mean)
     return np.asarray(filled + soft[..., None] * (own - filled), np.float32)
+
+
+def _brown(around: Array) -> Array:
+    """(bins, 3) a dark iris with its pupil, in the colours and the light of what is around."""
+    dark = _step((np.arange(_BINS) + 0.5) / _BINS, PUPIL[0], PUPIL[0] + 0.15)[:, None]
+    skin = np.median(around.reshape(-1, 3), axis=0)
+    return np.asarray((PUPIL[1] + dark * (BROWN - PUPIL[1])) * skin, np.float32)
 
 
 def _white(own: Array, ring: Array, inside: Array) -> Array:

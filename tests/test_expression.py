@@ -10,7 +10,7 @@ from matplotlib.cbook import get_sample_data
 from portrayal.engines.puppet.rig import displace
 from portrayal.motion import SHAPE_INDEX, SHAPES
 from portrayal.track.blendshapes import basis
-from portrayal.track.expression import coefficients
+from portrayal.track.expression import beyond_rest, coefficients
 from portrayal.track.face import Face, find_faces
 from portrayal.track.topology import INNER_LIP_BOTTOM, INNER_LIP_TOP, LEFT_IRIS, RIGHT_IRIS, mean_face, mirror
 
@@ -192,3 +192,12 @@ def test_same_picture_a_little_brighter_is_the_same_expression(photo: np.ndarray
     (again,) = find_faces(brighter)
     found = coefficients(again.shape, face.shape)
     assert found.mean() < 0.02 and found.max() < 0.25
+
+
+def test_the_build_of_an_unknown_face_is_no_expression(photo: np.ndarray, face: Face) -> None:
+    read = coefficients(face.pose_free_shape)
+    beyond = beyond_rest(read)
+    assert beyond.sum() < 0.6 * read.sum()
+    assert beyond.max() < 0.3
+    acted = beyond_rest(pose(eyeBlink=1.0, mouthSmile=0.9, jawOpen=0.5))
+    assert acted == pytest.approx(pose(eyeBlink=1.0, mouthSmile=0.75, jawOpen=0.5))

@@ -282,13 +282,13 @@ class ImageSource:
         return self._eased(name)
 
     def _eased(self, name: str) -> Motion:
-        from portrayal.track.expression import coefficients
+        from portrayal.track.expression import beyond_rest, coefficients
         from portrayal.track.face import choose_face, find_faces
 
         faces = find_faces(self._rgb)
         if not faces:
             raise PortrayalError(f"{name}: no face found in the driving picture")
-        expression = coefficients(choose_face(faces, self.face).pose_free_shape)
+        expression = beyond_rest(coefficients(choose_face(faces, self.face).pose_free_shape))
         t = np.clip(np.arange(self.count) / float(self.fps) / EASE_IN, 0, 1)
         ease = (t * t * (3 - 2 * t)).astype(np.float32)
         return Motion.from_coefficients(self.fps, ease[:, None] * expression)

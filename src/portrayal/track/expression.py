@@ -38,6 +38,14 @@ ADMM_STEPS = 30
 #: Eye opening over eye width of people in general: where an eye begins to close, and closed.
 OPEN, SHUT = 0.21, 0.06
 
+#: How much of shapes, by how their names begin, is read of faces at rest: the 85th percentile of 17 photos
+#: and paintings. Nothing tells it from expression in a single picture.
+AT_REST = {
+    "browDown": 0.55, "eyeBlink": 0.35, "mouthPress": 0.3, "mouthRoll": 0.3, "eyeWide": 0.25,
+    "eyeSquint": 0.2, "mouthShrug": 0.2, "browInnerUp": 0.2, "browOuterUp": 0.2, "jawForward": 0.2,
+    "mouthSmile": 0.15, "mouthUpperUp": 0.15, "mouthPucker": 0.15, "eyeLook": 0.15, "mouthStretch": 0.1,
+}  # fmt: skip
+
 _SELDOM = ("jawForward", "jawLeft", "jawRight", "cheekPuff", "noseSneer", "mouthShrug", "mouthLowerDown")
 _OPPOSED = np.array(
     [
@@ -70,6 +78,17 @@ def coefficients(shape: Array, neutral: Array | None = None) -> Array:
     found[:, BLINKS] = fit.blinks(shapes, found) if personal else _blinks_in_general(shapes)
     _cancel_opposed(found)
     return found.reshape(*shape.shape[:-2], len(SHAPES)).astype(np.float32)
+
+
+def beyond_rest(found: Array) -> Array:
+    """(52,) what of coefficients (52,) of a face of which nothing else is known is more than build; shut eyes
+    stay shut."""
+    rest = np.zeros(len(SHAPES), np.float32)
+    for start, value in AT_REST.items():
+        rest[[index for name, index in SHAPE_INDEX.items() if name.startswith(start)]] = value
+    beyond = np.maximum(found - rest, 0)
+    beyond[BLINKS] /= 1 - rest[BLINKS]
+    return np.asarray(beyond, np.float32)
 
 
 @dataclass(frozen=True)

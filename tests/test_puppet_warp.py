@@ -6,10 +6,15 @@ import cv2
 import numpy as np
 import pytest
 
+from portrayal.engines.puppet.mesh import HeadMesh
 from portrayal.engines.puppet.plate import background_plate, foreground, lay_over
 from portrayal.engines.puppet.stretch import Stretch
+from portrayal.engines.puppet.transfer import Target
 from portrayal.engines.puppet.warp import NOWHERE, MeshWarp, sample
 from portrayal.engines.puppet.windows import NONE, extent, tiles, whole
+from portrayal.track.face import Face
+from portrayal.track.geometry import HeadPose
+from portrayal.track.topology import MESH_POINTS, mean_face
 
 SIZE = (90, 120)
 
@@ -190,3 +195,30 @@ def test_what_does_not_move_is_left_in_the_background(picture: np.ndarray) -> No
     plate = background_plate(picture, matte, mobility)
     assert np.array_equal(plate[50:], picture[50:])
     assert not np.array_equal(plate[:30], picture[:30])
+
+
+@pytest.mark.parametrize("side", [-1, 1])
+def test_what_a_three_quarter_face_hides_is_not_shown_twice_when_it_turns(side: int) -> None:
+    own = HeadPose.about_pivot((0, 38 * side, 0), 110.0, np.array([250, 250, 0], np.float32))
+    face = Face(own.to_picture(mean_face()))
+    skin = silhouette(face.landmarks)
+    mesh = HeadMesh.build(face, 500, 500)
+    front = HeadPose.about_pivot((0, 8 * side, 0), 110.0, own.pivot)
+    target = Target(front, face.shape)
+    for still in (True, False):
+        moved = mesh.moved(face, Target(face.pose, face.shape) if still else target)
+        warp = MeshWarp(mesh.triangles, (500, 500), mesh.level)
+        warp.place(moved)
+        shown = sample(255 * np.dstack([skin] * 3), warp.back_to(mesh.rest), whole((500, 500)))[..., 0] > 127
+        outline = cv2.dilate(silhouette(moved[:MESH_POINTS]), np.ones((7, 7), np.uint8)) > 0
+        assert (shown & ~outline).sum() < 0.005 * skin.sum()
+        if still:
+            assert (shown != (skin > 0)).mean() < 0.001
+
+
+def silhouette(points: np.ndarray) -> np.ndarray:
+    mask = np.zeros((500, 500), np.uint8)
+    cv2.fillConvexPoly(
+        mask, np.rint(cv2.convexHull(np.ascontiguousarray(points[:, :2], np.float32))).astype(np.int32), 1
+    )
+    return mask

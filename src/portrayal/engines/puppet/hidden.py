@@ -52,7 +52,7 @@ class HiddenSide:
         placed, shows more of it than the portrait does."""
         if self.empty:
             return
-        more = np.clip((facing(points) - self._facing - 0.08) / 0.2, 0, 1)
+        more = np.clip((facing(points) - self._facing - 0.03) / 0.12, 0, 1)
         if not more.any():
             return
         where = warp.back_to_part(self.places)
@@ -83,17 +83,19 @@ def facing(points: Array) -> Array:
 
 def _visible(face: Face, matte: Array, step: int, warp: MeshWarp) -> Array:
     """How well each pixel of the unrolled face is seen in the portrait: 0 turned away, 1 facing."""
+    size = 2 * round(0.04 * face.pose.scale / step) + 1
+    sure = cv2.erode(matte, np.ones((size, size), np.uint8))
     centre = (np.round(face.landmarks[triangles(), :2].mean(1)) / step).astype(int)
     height, width = matte.shape
-    person = matte[centre[:, 1].clip(0, height - 1), centre[:, 0].clip(0, width - 1)]
-    seen = np.clip((facing(face.landmarks) - 0.05) / 0.2, 0, 1) * np.clip(person * 2 - 1, 0, 1)
+    person = sure[centre[:, 1].clip(0, height - 1), centre[:, 0].clip(0, width - 1)]
+    seen = np.clip((facing(face.landmarks) - 0.15) / 0.25, 0, 1) * np.clip(person * 2 - 1, 0, 1)
     return warp.per_triangle(np.asarray(seen, np.float32))
 
 
 def _feathered(mask: Array) -> Array:
     """A mask that rises softly from its outline inwards."""
     inside = cv2.distanceTransform((mask > 0.5).astype(np.uint8), cv2.DIST_L2, 3)
-    return np.asarray(np.clip(inside / (0.05 * len(mask)), 0, 1), np.float32)
+    return np.asarray(np.clip(inside / (0.02 * len(mask)), 0, 1), np.float32)
 
 
 def _light(own: Array, seen: Array, size: int) -> Array:

@@ -6,6 +6,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from itertools import pairwise
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -35,6 +36,8 @@ DROP = 1.5
 SILHOUETTE_DEPTH = 0.75
 #: Below the ears the head ends at the outline of the face: its depth begins so far outside.
 JAW = 0.08
+#: Where the silhouette is further out than the outline of the face by this factor, it hides it: from, wholly.
+BEHIND = 1.04, 1.12
 #: How far below the eyes (head space) the neck begins to stay, and where the body stands still.
 NECK, SHOULDERS = 0.9, 1.8
 #: The same for what moves the neck itself: it takes shoulders and chest along.
@@ -68,12 +71,15 @@ class HeadMesh:
         centre = oval.mean(0)
         factor = np.repeat(RINGS, len(OVAL))
         outline = np.tile(np.array(OVAL, np.int32), len(RINGS))
-        ring = centre + factor[:, None] * (points[outline] - centre)
+        silhouette, behind = _silhouette(points, centre)
+        factor[: len(OVAL)] -= (RINGS[0] - 1) * behind
+        edges = np.tile(silhouette, (len(RINGS), 1))
+        ring = centre + factor[:, None] * (edges - centre)
         skull = face.pose.to_picture(np.array([[0, 0.2, SILHOUETTE_DEPTH]], np.float32))[0, 2]
         downward = (ring - centre)[:, 1] / np.linalg.norm((ring - centre)[:, :2], axis=1)
         upward, jaw = np.clip(-downward, 0, 1), np.clip(2 * downward, 0, 1)
         back = np.clip((factor - 1 - JAW * jaw) / (0.25 + 0.2 * upward), 0, 1)
-        ring[:, 2] = points[outline, 2] * (1 - back) + skull * back
+        ring[:, 2] = edges[:, 2] * (1 - back) + skull * back
         head = face.pose.to_head(ring.astype(np.float32))
         edge = np.minimum.reduce([ring[:, 0], ring[:, 1], width - 1 - ring[:, 0], height - 1 - ring[:, 1]])
         inside = 1 - _fall(edge / face.pose.scale, 0.23, 0.8)
@@ -81,8 +87,10 @@ class HeadMesh:
         drag = weight * np.exp(-np.maximum(factor - 1 - (RINGS[0] - 1) * jaw, 0) / 0.22)
         near = 1 - _fall(edge / face.pose.scale, 0.05, 0.3)
         sway = inside * _fall(head[:, 1], CHEST, BELLY) * _fall(factor, 2.3, 3.2)
+        rest = np.concatenate([points, ring]).astype(np.float32)
+        rest[list(OVAL), :2] = silhouette[:, :2]
         return cls(
-            np.concatenate([points, ring]).astype(np.float32),
+            rest,
             _triangles(),
             head,
             weight.astype(np.float32),
@@ -124,6 +132,24 @@ class HeadMesh:
         ring = rest + self.weight[:, None] * (rigid - shift - rest) + self.sway[:, None] * shift
         ring += target.pose.scale * expression @ target.pose.rotation.T
         return np.concatenate([target.points[:MESH_POINTS], ring]).astype(np.float32)
+
+
+def _silhouette(points: Array, centre: Array) -> tuple[Array, Array]:
+    """(36, 3) the face's silhouette in the directions of its outline, and (36,) 1 where the outline lies
+    behind it, as that of a turned head lies behind nose and cheek."""
+    out = points[list(OVAL)] - centre
+    hull = points[cv2.convexHull(np.ascontiguousarray(points[:, :2]), returnPoints=False)[:, 0]] - centre
+    after = np.roll(hull, -1, 0)
+    normal = (after - hull)[:, 1::-1] * (1, -1)
+    normal *= np.sign((normal * hull[:, :2]).sum(1, keepdims=True))
+    reach = (normal * hull[:, :2]).sum(1) / np.maximum(out[:, :2] @ normal.T, 1e-6)
+    edge, reach = reach.argmin(1), reach.min(1)
+    met = out * reach[:, None]
+    along, step = (met - hull[edge])[:, :2], (after - hull)[edge]
+    share = np.clip((along * step[:, :2]).sum(1) / np.maximum((step[:, :2] ** 2).sum(1), 1e-6), 0, 1)
+    met[:, 2] = hull[edge, 2] + share * step[:, 2]
+    behind = 1 - _fall(reach, *BEHIND)
+    return np.asarray(centre + out + behind[:, None] * (met - out), np.float32), behind
 
 
 def _fall(value: Array, start: float, end: float) -> Array:

@@ -197,6 +197,21 @@ def test_all_faces_of_a_group_act_or_only_the_one_that_is_named(group: Rgb) -> N
     assert np.abs(right[:, : middle - 40].astype(int) - group[:, : middle - 40]).mean() < 0.5
 
 
+def test_faces_close_together_do_not_paint_over_each_other(portrait: Portrait) -> None:
+    left, _, right, _ = (round(edge) for edge in portrait.faces[0].box)
+    crowd = np.hstack([portrait.rgb[:, left - 12 : right + 12]] * 3)
+    own = find_faces(crowd)
+    assert len(own) == 3
+    (all_three,) = act(Portrait.from_array(crowd, face="all"), posed(jawOpen=0.7, yaw=6))
+    assert all(opening(face) > 0.08 for face in find_faces(all_three))
+    (middle,) = act(Portrait.from_array(crowd, face=1), posed(jawOpen=0.7, yaw=6))
+    assert opening(find_faces(middle)[1]) > 0.08
+    for face in (own[0], own[2]):
+        left, top, right, bottom = (round(edge) for edge in face.box)
+        inner = np.s_[top:bottom, left + (right - left) // 5 : right - (right - left) // 5]
+        assert np.abs(middle[inner].astype(int) - crowd[inner]).max() <= 2
+
+
 def test_a_portrait_that_is_a_video_keeps_its_motion_and_takes_the_expression(media: Path) -> None:
     portrait = Portrait.open(media / "talk.mp4")
     row = np.zeros((12, len(SHAPES)), np.float32)

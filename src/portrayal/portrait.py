@@ -30,8 +30,8 @@ class Portrait:
     """A picture with at least one face.
 
     rgb: (H, W, 3) uint8, the first frame where it is a video. alpha: (H, W) uint8, None where all is opaque.
-    faces: those chosen, from left to right; none where none was looked for. video: the moving picture
-    itself, where it is one.
+    faces: those chosen, from left to right; none where none was looked for. bystanders: the others that were
+    found. video: the moving picture itself, where it is one.
     """
 
     rgb: Rgb = field(repr=False)
@@ -40,6 +40,7 @@ class Portrait:
     video: VideoReader | None = None
     name: str = "portrait"
     path: Path | None = None
+    bystanders: list[Face] = field(default_factory=list, repr=False)
 
     @classmethod
     def open(
@@ -69,22 +70,28 @@ class Portrait:
 
             video = VideoReader(source, start=start, end=end, size=size)
             rgb = _first(video, name)
-            return cls(rgb, _faces(rgb, face, name), None, video, source.stem, source)
+            faces, others = _faces(rgb, face, name)
+            return cls(rgb, faces, None, video, source.stem, source, others)
         picture = read_image(source, max_pixels=max_pixels)
         rgb = _resized(picture.rgb, size)
         alpha = None if picture.alpha is None else _resized(picture.alpha, size)
-        return cls(rgb, _faces(rgb, face, name), alpha, None, source.stem, source)
+        faces, others = _faces(rgb, face, name)
+        return cls(rgb, faces, alpha, None, source.stem, source, others)
 
     @classmethod
     def from_array(cls, rgb: Rgb, face: FaceChoice | Literal["all", "none"] = "largest") -> Portrait:
         """A portrait from (H, W, 3) uint8 RGB in memory."""
         if rgb.dtype != np.uint8 or rgb.ndim != 3 or rgb.shape[2] != 3:
             raise PortrayalError(f"a portrait is uint8 (H, W, 3), not {rgb.dtype} {rgb.shape}")
-        return cls(rgb, _faces(rgb, face, "the picture"))
+        faces, others = _faces(rgb, face, "the picture")
+        return cls(rgb, faces, bystanders=others)
 
     def with_face(self) -> Portrait:
         """The same, its largest face looked for where none was; PortrayalError where there is none."""
-        return self if self.faces else replace(self, faces=_faces(self.rgb, "largest", self.name))
+        if self.faces:
+            return self
+        faces, others = _faces(self.rgb, "largest", self.name)
+        return replace(self, faces=faces, bystanders=others)
 
     @property
     def size(self) -> tuple[int, int]:
@@ -134,9 +141,10 @@ def _resized(picture: Rgb, size: int | None) -> Rgb:
     return np.asarray(cv2.resize(picture, wanted, interpolation=how), np.uint8)
 
 
-def _faces(rgb: Rgb, choice: FaceChoice | Literal["all", "none"], name: str) -> list[Face]:
+def _faces(rgb: Rgb, choice: FaceChoice | Literal["all", "none"], name: str) -> tuple[list[Face], list[Face]]:
+    """The faces chosen and the others."""
     if choice == "none":
-        return []
+        return [], []
     faces = find_faces(rgb)
     if not faces:
         height, width = rgb.shape[:2]
@@ -145,8 +153,9 @@ def _faces(rgb: Rgb, choice: FaceChoice | Literal["all", "none"], name: str) -> 
             "that fills the picture); use a picture with a larger, upright, uncovered face"
         )
     if choice == "all":
-        return faces
+        return faces, []
     try:
-        return [choose_face(faces, choice)]
+        chosen = choose_face(faces, choice)
     except PortrayalError as error:
         raise PortrayalError(f"{name}: {error}") from error
+    return [chosen], [face for face in faces if face is not chosen]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import cv2
@@ -28,13 +29,13 @@ Rgb = NDArray[np.uint8]
 class Actor:
     """Renders one face of a picture in any pose and expression.
 
-    rgb: (H, W, 3) uint8; face: where the face is in it. Everything happens on a stage, the part of the
-    picture around the head that can move; the rest of the picture is never touched.
+    rgb: (H, W, 3) uint8; face: where the face is in it; others: further faces in it. Everything happens on a
+    stage, the part of the picture around the head that can move; the rest of the picture is never touched.
     """
 
-    def __init__(self, rgb: Rgb, face: Face) -> None:
+    def __init__(self, rgb: Rgb, face: Face, others: Sequence[Face] = ()) -> None:
         height, width = rgb.shape[:2]
-        mesh = HeadMesh.build(face, width, height)
+        mesh = HeadMesh.build(face, width, height, others)
         self.window, self.offset = mesh.window(width, height)
         self.face = Face(face.landmarks - self.offset)
         stage = np.ascontiguousarray(rgb[self.window])
@@ -44,7 +45,6 @@ class Actor:
         mobility, reach = (_spread(self._mesh, v, stage.shape, step) for v in (mesh.mobility, mesh.reach))
         strict = _matte(rgb, face, self.offset, mobility.shape, step)
         matte = with_fringe(strict)
-        # Leave a neighbour's face alone.
         self._reach = repeated((reach > 0).astype(np.uint8), step)[: stage.shape[0], : stage.shape[1]]
         plate = background_plate(stage, matte, mobility, step, strict)
         self._person, self._plate = foreground(stage, matte * np.clip(mobility / STILL, 0, 1), plate, step)

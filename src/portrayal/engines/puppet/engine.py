@@ -11,9 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from portrayal.engines.engine import Engine
-from portrayal.engines.puppet.actor import Actor
 from portrayal.engines.puppet.calibration import Calibration
 from portrayal.engines.puppet.figure import Figure, find_body
+from portrayal.engines.puppet.group import Group
 from portrayal.engines.puppet.info import INFO, PuppetOptions
 from portrayal.engines.puppet.limbs import LimbTransfer, closest
 from portrayal.engines.puppet.reference import with_reference
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from portrayal.portrait import Portrait
 
 Rgb = NDArray[np.uint8]
-Role = tuple[Actor, Calibration]
+Cast = tuple[Group, list[Calibration]]
 
 #: Seconds of the driving that are looked through for the reference frame.
 LOOK_AHEAD = 5
@@ -42,7 +42,7 @@ class Puppet(Engine):
     Options: ClassVar = PuppetOptions
 
     def __init__(self) -> None:
-        self._cast: tuple[Portrait, list[Role]] | None = None
+        self._cast: tuple[Portrait, Cast] | None = None
         self._figure: tuple[Figure | None] | None = None
 
     def render(self, portrait: Portrait, driving: Driving, options: PuppetOptions) -> Iterator[Rgb]:
@@ -54,9 +54,9 @@ class Puppet(Engine):
         with ThreadPoolExecutor(1) as beside:
             cast = beside.submit(self._roles, portrait, options.body)
             reference, frames = referenced(portrait, driving, options)
-            roles, figure = cast.result()
+            (group, calibrations), figure = cast.result()
         transfers = _transfers(portrait, driving, reference, options)
-        corrections = [calibration.against(reference) for _, calibration in roles]
+        corrections = [calibration.against(reference) for calibration in calibrations]
         limbs = None
         if figure is not None:
             limbs, frames = _limbs(figure, driving, options, frames)
@@ -68,31 +68,29 @@ class Puppet(Engine):
                 yield figure.paint(targets[0], limbs(frame, targets[0]))
                 continue
             picture = portrait.rgb.copy()
-            for (actor, _), target in zip(roles, targets, strict=True):
-                actor.paint(picture, target)
+            group.paint(picture, targets)
             yield picture
 
     def motion(self, driving: Driving, options: PuppetOptions) -> MotionSource:
         return driving.smoothed(options.smooth, options.body)
 
-    def _roles(self, portrait: Portrait, body: bool) -> tuple[list[Role], Figure | None]:
+    def _roles(self, portrait: Portrait, body: bool) -> tuple[Cast, Figure | None]:
         """Made once for a portrait and kept for its next driving. body: whether it is to move, too; where
         several faces were chosen none does."""
         if self._cast is None or self._cast[0] is not portrait:
-            rgb = portrait.rgb
-            self._cast = (
-                portrait,
-                [(Actor(rgb, face), Calibration.of(rgb, face)) for face in portrait.faces],
-            )
+            rgb, faces = portrait.rgb, portrait.faces
+            group = Group(rgb, faces, portrait.bystanders)
+            self._cast = portrait, (group, [Calibration.of(rgb, face) for face in faces])
             self._figure = None
-        roles = self._cast[1]
-        if not body or len(roles) > 1:
-            return roles, None
+        cast = self._cast[1]
+        if not body or len(portrait.faces) > 1:
+            return cast, None
         if self._figure is None:
             (face,) = portrait.faces
             points = find_body(portrait.rgb, face)
-            self._figure = (None if points is None else Figure(portrait.rgb, face, points, roles[0][0]),)
-        return roles, self._figure[0]
+            (actor,) = cast[0].actors
+            self._figure = (None if points is None else Figure(portrait.rgb, face, points, actor),)
+        return cast, self._figure[0]
 
 
 def referenced(

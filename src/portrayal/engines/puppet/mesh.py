@@ -3,6 +3,7 @@ them that take hair, ears, hat and neck along and fade into a body and a backgro
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -64,8 +65,8 @@ class HeadMesh:
     outline: Indices
 
     @classmethod
-    def build(cls, face: Face, width: int, height: int) -> HeadMesh:
-        """The mesh of a face in a picture of this size."""
+    def build(cls, face: Face, width: int, height: int, others: Sequence[Face] = ()) -> HeadMesh:
+        """The mesh of a face in a picture of this size. others: faces in it that stay as they are."""
         points = face.landmarks[:MESH_POINTS]
         oval = points[list(OVAL)]
         centre = oval.mean(0)
@@ -83,6 +84,7 @@ class HeadMesh:
         head = face.pose.to_head(ring.astype(np.float32))
         edge = np.minimum.reduce([ring[:, 0], ring[:, 1], width - 1 - ring[:, 0], height - 1 - ring[:, 1]])
         inside = 1 - _fall(edge / face.pose.scale, 0.23, 0.8)
+        inside *= 1 - _fall(own_ground(face, others, ring[:, 0], ring[:, 1]), 0, 0.35)
         weight = inside * _fall(head[:, 1], NECK, SHOULDERS) * _fall(factor, 1.9, 3.2)
         drag = weight * np.exp(-np.maximum(factor - 1 - (RINGS[0] - 1) * jaw, 0) / 0.22)
         near = 1 - _fall(edge / face.pose.scale, 0.05, 0.3)
@@ -132,6 +134,18 @@ class HeadMesh:
         ring = rest + self.weight[:, None] * (rigid - shift - rest) + self.sway[:, None] * shift
         ring += target.pose.scale * expression @ target.pose.rotation.T
         return np.concatenate([target.points[:MESH_POINTS], ring]).astype(np.float32)
+
+
+def own_ground(face: Face, others: Sequence[Face], x: Array, y: Array) -> Array:
+    """How far places in the picture lie on a face's own side of the border with the nearest of the others,
+    eye distances; below 0 beyond it."""
+
+    def away(other: Face) -> Array:
+        (left, top), scale = other.centre, other.pose.scale
+        return np.asarray(np.hypot(x - left, y - top) / scale, np.float32)
+
+    own = away(face)
+    return np.minimum.reduce([np.full_like(own, np.inf), *((away(other) - own) / 2 for other in others)])
 
 
 def _silhouette(points: Array, centre: Array) -> tuple[Array, Array]:

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from portrayal.engines.puppet.reference import with_reference
 from portrayal.engines.puppet.rig import soft_limit_shape
 from portrayal.engines.puppet.transfer import LOOK, Transfer
 from portrayal.motion import MotionFrame
@@ -67,6 +68,21 @@ def test_after_a_squinting_reference_eyes_do_not_stare() -> None:
     assert (opened[0] > 1.02 * apertures(mean)).all()
     assert (opened[1] > opened[0]).all()
     assert (opened[1] < apertures(awake) + 0.12 * iris_widths(mean)).all()
+
+
+def test_a_driving_that_keeps_its_eyes_shut_shuts_the_portraits() -> None:
+    mean = mean_face()
+    face = Face((100 * mean + 200).astype(np.float32))
+    shut = mean.copy()
+    shut[LID_TOPS] += 0.9 * (mean[LID_BOTTOMS] - mean[LID_TOPS])
+    shut[[*RIGHT_IRIS, *LEFT_IRIS], 1] += 0.03
+    frames = [MotionFrame(shape=shut), MotionFrame(shape=mean)]
+    reference, stream = with_reference(frames, "auto", face, ahead=1)
+    assert reference is not None
+    closed, opened = (Transfer(face, reference)(frame).shape for frame in stream)
+    assert (apertures(closed) < 0.35 * apertures(mean)).all()
+    assert apertures(opened) == pytest.approx(apertures(mean), rel=0.15)
+    assert gazes(opened) == pytest.approx(gazes(mean), abs=0.005)
 
 
 @pytest.mark.parametrize("larger", [0.6, 1.0, 1.9])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from itertools import chain, islice
 from typing import Literal
 
@@ -10,9 +11,22 @@ import numpy as np
 
 from portrayal.errors import PortrayalError
 from portrayal.motion import SHAPES, MotionFrame
+from portrayal.track.blendshapes import basis
+from portrayal.track.expression import OPEN
 from portrayal.track.face import Face
 from portrayal.track.motion import to_motion
-from portrayal.track.topology import LIP_BOTTOM_INNER, LIP_TOP_INNER
+from portrayal.track.proportions import BLINKS, apertures
+from portrayal.track.topology import (
+    LEFT_EYE_INNER,
+    LEFT_EYE_OUTER,
+    LEFT_IRIS,
+    LIP_BOTTOM_INNER,
+    LIP_TOP_INNER,
+    RIGHT_EYE_INNER,
+    RIGHT_EYE_OUTER,
+    RIGHT_IRIS,
+    mean_face,
+)
 
 Choice = int | Literal["auto", "neutral"]
 
@@ -27,6 +41,13 @@ _WEIGHT = np.array(
 #: Gap between the lips (eye distances) that counts as much as a full coefficient: shut is shut.
 _GAP = 0.03
 NEUTRAL = MotionFrame()
+#: Eyes opened less than the first, as a share of their width, are no reference for open ones; from the second
+#: on they are.
+AWAKE = 0.1, 0.15
+_EYES = (
+    (RIGHT_EYE_INNER, RIGHT_EYE_OUTER, RIGHT_IRIS),
+    (LEFT_EYE_OUTER, LEFT_EYE_INNER, LEFT_IRIS),
+)
 #: Head turn (degrees) that counts as much as a full coefficient.
 _TURN = 25.0
 
@@ -50,7 +71,25 @@ def with_reference(
         return (head[choice] if head[choice].shape is not None else None), chain(head, stream)
     seen = [f for f in head if f.tracked and f.shape is not None]
     wanted = to_motion(portrait, portrait.pose) if choice == "auto" else NEUTRAL
-    return min(seen, key=lambda frame: _distance(frame, wanted), default=None), chain(head, stream)
+    closest = min(seen, key=lambda frame: _distance(frame, wanted), default=None)
+    return None if closest is None else awake(closest), chain(head, stream)
+
+
+def awake(frame: MotionFrame) -> MotionFrame:
+    """The frame with its eyes opened and looking ahead as people's do, where they are all but shut: after a
+    driving that keeps them so the portrait's would else be open while they are shut."""
+    assert frame.shape is not None
+    shape, mean = frame.shape.copy(), mean_face()
+    widths = np.array([np.linalg.norm(shape[left] - shape[right]) for left, right, _ in _EYES])
+    openness = apertures(shape) / widths
+    drowsy = float(np.clip((AWAKE[1] - openness.mean()) / (AWAKE[1] - AWAKE[0]), 0, 1))
+    if not drowsy:
+        return frame
+    for left, right, iris in _EYES:
+        ahead, seen = (face[iris[0]] - (face[left] + face[right]) / 2 for face in (mean, shape))
+        shape[list(iris)] += drowsy * (ahead - seen)
+    missing = drowsy * np.maximum(OPEN - openness, 0) * widths / apertures(mean)
+    return replace(frame, shape=np.asarray(shape - np.tensordot(missing, basis()[BLINKS], 1), np.float32))
 
 
 def _distance(a: MotionFrame, b: MotionFrame) -> float:

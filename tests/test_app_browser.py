@@ -18,7 +18,7 @@ from portrayal.app.jobs import Jobs
 from portrayal.media.container import open_container
 from portrayal.media.image import read_image
 from portrayal.media.video import VideoReader
-from portrayal.track.face import find_faces
+from portrayal.track.find import find_faces
 
 #: What Gradio makes pandas say of itself.
 pytestmark = [

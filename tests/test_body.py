@@ -24,7 +24,8 @@ from portrayal.engines.tpsmm.framing import alike
 from portrayal.engines.tpsmm.info import TpsmmOptions
 from portrayal.live.session import Live, Shown
 from portrayal.motion import MotionFrame
-from portrayal.track.face import Face, find_faces
+from portrayal.track.face import Face
+from portrayal.track.find import find_faces
 from test_motion import moving
 
 Array = np.ndarray

@@ -38,10 +38,12 @@ from portrayal.evaluate.protocol import reconstruction
 from portrayal.evaluate.sources import at_rate
 from portrayal.media.image import read_image
 from portrayal.media.write import write_video
-from portrayal.track.face import Face, FaceTracker, find_faces
+from portrayal.track.face import Face
+from portrayal.track.find import find_faces
 from portrayal.track.geometry import HeadPose, rotation_matrix
 from portrayal.track.measures import COLUMN, measure
 from portrayal.track.topology import mean_face
+from portrayal.track.tracker import FaceTracker
 
 FPS = Fraction(25)
 Rgb = np.ndarray

@@ -11,7 +11,8 @@ from portrayal.engines.puppet.rig import displace
 from portrayal.motion import SHAPE_INDEX, SHAPES
 from portrayal.track.blendshapes import basis
 from portrayal.track.expression import beyond_rest, coefficients
-from portrayal.track.face import Face, find_faces
+from portrayal.track.face import Face
+from portrayal.track.find import find_faces
 from portrayal.track.topology import INNER_LIP_BOTTOM, INNER_LIP_TOP, LEFT_IRIS, RIGHT_IRIS, mean_face, mirror
 
 RIGHT_CORNER, LEFT_CORNER, CHIN, TOP_LIP, BOTTOM_LIP = 61, 291, 152, 13, 14

@@ -22,7 +22,7 @@ from portrayal.live.session import Live, Shown
 from portrayal.live.smoothing import OneEuro
 from portrayal.media.image import read_image, write_image
 from portrayal.media.video import VideoReader
-from portrayal.track.face import find_faces
+from portrayal.track.find import find_faces
 
 Rgb = np.ndarray
 PATIENCE = 30

@@ -21,7 +21,7 @@ from portrayal.engines.liveportrait.mapping import MotionMap
 from portrayal.errors import PortrayalError
 from portrayal.media.image import read_image
 from portrayal.motion import Motion
-from portrayal.track.face import find_faces
+from portrayal.track.find import find_faces
 
 #: Sizes of the batches that the extractor was given.
 SEEN: list[int] = []

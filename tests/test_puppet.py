@@ -17,7 +17,8 @@ from portrayal.media.write import write_video
 from portrayal.motion import SHAPE_INDEX, SHAPES, MotionFrame
 from portrayal.speech.visemes import lip_aperture
 from portrayal.track.expression import coefficients
-from portrayal.track.face import Face, find_faces
+from portrayal.track.face import Face
+from portrayal.track.find import find_faces
 from portrayal.track.topology import CHIN, FOREHEAD, LIP_BOTTOM_INNER, LIP_TOP_INNER, OVAL
 
 Rgb = np.ndarray

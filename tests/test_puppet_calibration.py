@@ -14,8 +14,9 @@ from portrayal.engines.puppet.rig import displace
 from portrayal.engines.puppet.transfer import Target
 from portrayal.motion import SHAPE_INDEX, MotionFrame
 from portrayal.portrait import Portrait
-from portrayal.track.face import Face, FaceTracker
+from portrayal.track.face import Face
 from portrayal.track.measures import COLUMN, measure
+from portrayal.track.tracker import FaceTracker
 
 
 @pytest.fixture(scope="module")

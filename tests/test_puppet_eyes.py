@@ -18,7 +18,8 @@ from portrayal.engines.puppet.transfer import Target
 from portrayal.engines.puppet.warp import MeshWarp, sample
 from portrayal.engines.puppet.windows import whole
 from portrayal.motion import SHAPE_INDEX
-from portrayal.track.face import Face, find_faces
+from portrayal.track.face import Face
+from portrayal.track.find import find_faces
 from portrayal.track.geometry import HeadPose
 from portrayal.track.topology import (
     LEFT_EYE_BOTTOM,

@@ -15,7 +15,8 @@ from portrayal.engines.puppet.rig import displace
 from portrayal.engines.puppet.tooth_rows import biting_edges
 from portrayal.engines.puppet.transfer import Target
 from portrayal.motion import SHAPE_INDEX
-from portrayal.track.face import Face, find_faces
+from portrayal.track.face import Face
+from portrayal.track.find import find_faces
 from portrayal.track.geometry import HeadPose
 from portrayal.track.topology import (
     INNER_LIP_BOTTOM,

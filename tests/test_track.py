@@ -15,10 +15,12 @@ from portrayal.engines.puppet.transfer import Target
 from portrayal.errors import PortrayalError
 from portrayal.media.image import read_image
 from portrayal.motion import SHAPES, MotionFrame
-from portrayal.track.face import FaceTracker, choose_face, find_faces
+from portrayal.track.face import choose_face
+from portrayal.track.find import find_faces
 from portrayal.track.geometry import fit_pose
 from portrayal.track.matte import person_matte
 from portrayal.track.motion import EASE, hold, steady, track_motion
+from portrayal.track.tracker import FaceTracker
 
 Rgb = np.ndarray
 

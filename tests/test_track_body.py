@@ -24,7 +24,7 @@ from portrayal.body import (
 from portrayal.media.image import read_image
 from portrayal.track import body as tracking
 from portrayal.track.body import BodyTracker
-from portrayal.track.face import find_faces
+from portrayal.track.find import find_faces
 from portrayal.track.topology import CHIN, MOUTH_LEFT, NOSE_TIP
 from portrayal.track.wholebody import WholeBodyTracker, best_tracker, decoded
 

@@ -16,7 +16,8 @@ from portrayal.errors import PortrayalError, UsageError
 from portrayal.media.files import shown
 from portrayal.media.image import MAX_PIXELS, read_image
 from portrayal.media.sniff import sniff
-from portrayal.track.face import Face, FaceChoice, choose_face, find_faces
+from portrayal.track.face import Face, FaceChoice, choose_face
+from portrayal.track.find import find_faces
 
 if TYPE_CHECKING:
     from portrayal.media.video import VideoReader

@@ -283,7 +283,8 @@ class ImageSource:
 
     def _eased(self, name: str) -> Motion:
         from portrayal.track.expression import beyond_rest, coefficients
-        from portrayal.track.face import choose_face, find_faces
+        from portrayal.track.face import choose_face
+        from portrayal.track.find import find_faces
 
         faces = find_faces(self._rgb)
         if not faces:

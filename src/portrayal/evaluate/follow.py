@@ -11,9 +11,10 @@ from numpy.typing import NDArray
 
 from portrayal.evaluate.likeness import at_akd_size, keypoint_distance
 from portrayal.evaluate.pictures import sharpness
-from portrayal.track.face import Face, FaceChoice, FaceTracker
+from portrayal.track.face import Face, FaceChoice
 from portrayal.track.measures import MEASURES, STEADY, measure
 from portrayal.track.topology import mirror
+from portrayal.track.tracker import FaceTracker
 
 Rgb = NDArray[np.uint8]
 Array = NDArray[np.float32]

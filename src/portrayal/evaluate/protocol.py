@@ -19,7 +19,8 @@ from numpy.typing import NDArray
 
 from portrayal.evaluate.likeness import keypoint_distance
 from portrayal.media.clips import find_clips, frames_of
-from portrayal.track.face import Face, FaceTracker
+from portrayal.track.face import Face
+from portrayal.track.tracker import FaceTracker
 
 Rgb = NDArray[np.uint8]
 

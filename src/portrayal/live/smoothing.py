@@ -13,11 +13,12 @@ from numpy.typing import NDArray
 
 from portrayal.motion import MotionFrame
 from portrayal.track.body import BodyTracker
-from portrayal.track.face import Face, Rgb
+from portrayal.track.face import Face
 from portrayal.track.geometry import HeadPose
 from portrayal.track.motion import to_body, to_motion
 
 Array = NDArray[np.float32]
+Rgb = NDArray[np.uint8]
 
 #: Cutoff in Hz of what stands still, at smoothing 0 and 1 (geometric in between).
 STILL = (12.0, 0.7)

@@ -16,8 +16,9 @@ from portrayal.live.newest import Newest
 from portrayal.live.smoothing import SteadyBody, SteadyFace, held
 from portrayal.motion import MotionFrame, MotionStream
 from portrayal.sources import Kind, Restartable
-from portrayal.track.face import FaceChoice, FaceTracker
+from portrayal.track.face import FaceChoice
 from portrayal.track.geometry import HeadPose
+from portrayal.track.tracker import FaceTracker
 
 if TYPE_CHECKING:
     from portrayal.media.audio import Audio

@@ -8,7 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from portrayal.body import FACE, LEFT_HAND, POINTS, RIGHT_HAND
-from portrayal.track.face import CutDetector, quiet, solutions
+from portrayal.track.graphs import quiet, solutions
+from portrayal.track.tracker import CutDetector
 
 Rgb = NDArray[np.uint8]
 Array = NDArray[np.float32]

@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 
 from portrayal import body as b
 from portrayal.errors import PortrayalError
-from portrayal.track.face import CutDetector
 from portrayal.track.motion import NOISE_BODY, REACH, bilateral
+from portrayal.track.tracker import CutDetector
 from portrayal.track.wholebody import best_tracker
 
 Rgb = NDArray[np.uint8]

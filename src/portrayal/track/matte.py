@@ -10,7 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from portrayal.track.crop import square_crop
-from portrayal.track.face import Face, quiet, solutions
+from portrayal.track.face import Face
+from portrayal.track.graphs import quiet, solutions
 
 Rgb = NDArray[np.uint8]
 Mask = NDArray[np.float32]

@@ -14,10 +14,12 @@ from portrayal import body as bodily
 from portrayal.motion import MotionFrame
 from portrayal.track.body import BodyTracker
 from portrayal.track.expression import coefficients
-from portrayal.track.face import Face, FaceChoice, FaceTracker, Rgb
+from portrayal.track.face import Face, FaceChoice
 from portrayal.track.geometry import HeadPose
+from portrayal.track.tracker import FaceTracker
 
 Array = NDArray[np.float32]
+Rgb = NDArray[np.uint8]
 
 #: Frames looked at on each side when smoothing: what is rendered is never late, only the work is.
 REACH = 4

@@ -16,7 +16,7 @@ from portrayal import weights
 from portrayal.errors import PortrayalError
 from portrayal.media.files import shown
 from portrayal.track.body import BodyTracker
-from portrayal.track.face import CutDetector
+from portrayal.track.tracker import CutDetector
 
 Rgb = NDArray[np.uint8]
 Array = NDArray[np.float32]

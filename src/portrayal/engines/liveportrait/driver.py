@@ -179,7 +179,7 @@ class _Look:
 
 def _tracked(frames: Iterable[Rgb], driving: Driving) -> Iterator[tuple[Rgb, Array | None]]:
     """Every frame with the landmarks (478, 3) of the face that drives, None where it is lost."""
-    from portrayal.track.face import FaceTracker
+    from portrayal.track.tracker import FaceTracker
 
     tracker = FaceTracker(driving.face)
     try:

@@ -18,7 +18,8 @@ from portrayal.engines.liveportrait.keypoints import FaceMotion
 from portrayal.engines.liveportrait.paste import Paste
 from portrayal.engines.liveportrait.transfer import steadied
 from portrayal.prefetch import prefetch
-from portrayal.track.face import Face, FaceTracker
+from portrayal.track.face import Face
+from portrayal.track.tracker import FaceTracker
 
 if TYPE_CHECKING:
     from portrayal.engines.liveportrait.info import LivePortraitOptions

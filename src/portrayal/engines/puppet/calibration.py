@@ -19,11 +19,12 @@ from portrayal.engines.puppet.opening import smooth_step
 from portrayal.engines.puppet.rig import displace, room_to_widen
 from portrayal.engines.puppet.transfer import Target
 from portrayal.motion import SHAPE_INDEX, MotionFrame
-from portrayal.track.face import Face, FaceTracker
+from portrayal.track.face import Face
 from portrayal.track.geometry import HeadPose
 from portrayal.track.measures import COLUMN, measure
 from portrayal.track.proportions import adapted_basis
 from portrayal.track.topology import LEFT_IRIS, MESH_POINTS, RIGHT_IRIS
+from portrayal.track.tracker import FaceTracker
 
 Rgb = NDArray[np.uint8]
 Array = NDArray[np.float32]

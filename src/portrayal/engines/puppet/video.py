@@ -17,8 +17,9 @@ from portrayal.engines.puppet.warp import MeshWarp, sample
 from portrayal.engines.puppet.windows import extent, tiles, whole
 from portrayal.motion import MotionFrame
 from portrayal.prefetch import prefetch
-from portrayal.track.face import Face, FaceTracker
+from portrayal.track.face import Face
 from portrayal.track.geometry import HeadPose
+from portrayal.track.tracker import FaceTracker
 
 if TYPE_CHECKING:
     from portrayal.media.video import VideoReader

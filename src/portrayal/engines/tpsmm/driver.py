@@ -17,7 +17,7 @@ from portrayal.engines.tpsmm.inference import Inference
 from portrayal.engines.tpsmm.transfer import unlikeness
 from portrayal.errors import PortrayalError
 from portrayal.track.body import BodyTracker
-from portrayal.track.face import Face, FaceTracker
+from portrayal.track.face import Face
 from portrayal.track.topology import (
     LEFT_BROW,
     LEFT_EYE_BOTTOM,
@@ -29,6 +29,7 @@ from portrayal.track.topology import (
     RIGHT_EYE_BOTTOM,
     RIGHT_EYE_TOP,
 )
+from portrayal.track.tracker import FaceTracker
 
 if TYPE_CHECKING:
     from portrayal.driving import Driving

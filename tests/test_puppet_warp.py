@@ -222,3 +222,15 @@ def silhouette(points: np.ndarray) -> np.ndarray:
         mask, np.rint(cv2.convexHull(np.ascontiguousarray(points[:, :2], np.float32))).astype(np.int32), 1
     )
     return mask
+
+
+def test_hair_with_room_above_it_moves_with_the_head_and_the_border_does_not() -> None:
+    pose = HeadPose.about_pivot((0, 0, 0), 110.0, np.array([250, 260, 0], np.float32))
+    face = Face(pose.to_picture(mean_face()))
+    tight, free = (HeadMesh.build(face, 500, 500, headroom=room) for room in (0, 40))
+    x, y = free.rest[MESH_POINTS:, :2].T
+    hair = (abs(x - 250) < 60) & (y > 42) & (y < 60)
+    assert hair.any() and (free.weight[hair] > 0.9).all() and (tight.weight[hair] < 0.75).all()
+    assert (free.weight[y < 8] == 0).all()
+    low = y > 300
+    assert np.array_equal(free.weight[low], tight.weight[low])

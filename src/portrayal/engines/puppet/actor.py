@@ -39,11 +39,14 @@ class Actor:
         self.window, self.offset = mesh.window(width, height)
         self.face = Face(face.landmarks - self.offset)
         stage = np.ascontiguousarray(rgb[self.window])
-        self._mesh = replace(mesh, rest=mesh.rest - self.offset)
         self._warp = MeshWarp(mesh.triangles, extent(self.window), mesh.level)
         step = coarseness(stage.shape)
+        size = -(-stage.shape[0] // step), -(-stage.shape[1] // step)
+        strict = _matte(rgb, face, self.offset, size, step)
+        headroom = step * _headroom(strict, self.face, step) + float(self.offset[1])
+        mesh = HeadMesh.build(face, width, height, others, headroom)
+        self._mesh = replace(mesh, rest=mesh.rest - self.offset)
         mobility, reach = (_spread(self._mesh, v, stage.shape, step) for v in (mesh.mobility, mesh.reach))
-        strict = _matte(rgb, face, self.offset, mobility.shape, step)
         matte = with_fringe(strict)
         self._reach = repeated((reach > 0).astype(np.uint8), step)[: stage.shape[0], : stage.shape[1]]
         plate = background_plate(stage, matte, mobility, step, strict)
@@ -109,6 +112,13 @@ def _matte(
     left, top = (float(x) for x in offset[:2])
     place = np.array([[1, 0, 0.5 - left], [0, 1, 0.5 - top]]) / step - np.array([[0, 0, 0.5], [0, 0, 0.5]])
     return person_matte(rgb, face, place, (size[0], size[1]))
+
+
+def _headroom(matte: NDArray[np.float32], face: Face, step: int) -> int:
+    """How many rows of a matte are above the hair of a face."""
+    left, _, right, _ = (round(edge / step) for edge in face.box)
+    person = matte[:, max(left, 0) : right].max(1) > 0.5
+    return int(person.argmax())
 
 
 def _supple(face: Face, frames: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -37,6 +37,10 @@ DROP = 1.5
 SILHOUETTE_DEPTH = 0.75
 #: Below the ears the head ends at the outline of the face: its depth begins so far outside.
 JAW = 0.08
+#: Nothing moves nearer to the picture's border than the first (eye distances), from the second on all does.
+BORDER = 0.23, 0.8
+#: Hair is free where it is further from the upper border than this share of the picture's shorter side.
+HEADROOM = 0.045
 #: Where the silhouette is further out than the outline of the face by this factor, it hides it: from, wholly.
 BEHIND = 1.04, 1.12
 #: How far below the eyes (head space) the neck begins to stay, and where the body stands still.
@@ -65,8 +69,11 @@ class HeadMesh:
     outline: Indices
 
     @classmethod
-    def build(cls, face: Face, width: int, height: int, others: Sequence[Face] = ()) -> HeadMesh:
-        """The mesh of a face in a picture of this size. others: faces in it that stay as they are."""
+    def build(
+        cls, face: Face, width: int, height: int, others: Sequence[Face] = (), headroom: float = 0.0
+    ) -> HeadMesh:
+        """The mesh of a face in a picture of this size. others: faces in it that stay as they are. headroom:
+        pixels above the hair."""
         points = face.landmarks[:MESH_POINTS]
         oval = points[list(OVAL)]
         centre = oval.mean(0)
@@ -82,8 +89,13 @@ class HeadMesh:
         back = np.clip((factor - 1 - JAW * jaw) / (0.25 + 0.2 * upward), 0, 1)
         ring[:, 2] = edges[:, 2] * (1 - back) + skull * back
         head = face.pose.to_head(ring.astype(np.float32))
-        edge = np.minimum.reduce([ring[:, 0], ring[:, 1], width - 1 - ring[:, 0], height - 1 - ring[:, 1]])
-        inside = 1 - _fall(edge / face.pose.scale, 0.23, 0.8)
+        sides = np.minimum.reduce([ring[:, 0], width - 1 - ring[:, 0], height - 1 - ring[:, 1]])
+        edge = np.minimum(sides, ring[:, 1])
+        free = BORDER[1]
+        if headroom > HEADROOM * min(width, height):
+            free = min(free, headroom / face.pose.scale)
+        inside = 1 - _fall(sides / face.pose.scale, *BORDER)
+        inside *= 1 - _fall(ring[:, 1] / face.pose.scale, BORDER[0] / BORDER[1] * free, free)
         inside *= 1 - _fall(own_ground(face, others, ring[:, 0], ring[:, 1]), 0, 0.35)
         weight = inside * _fall(head[:, 1], NECK, SHOULDERS) * _fall(factor, 1.9, 3.2)
         drag = weight * np.exp(-np.maximum(factor - 1 - (RINGS[0] - 1) * jaw, 0) / 0.22)

@@ -8,6 +8,7 @@ import pytest
 
 from portrayal.engines.puppet.fill import continued, push_pull
 from portrayal.engines.puppet.plate import background_plate
+from portrayal.engines.puppet.seams import levelled
 
 SIZE = (240, 300)
 
@@ -80,3 +81,30 @@ def test_the_plate_of_a_head_shows_the_wall_behind_it() -> None:
     plate = background_plate(picture, head.astype(np.float32), np.ones(SIZE, np.float32))
     edge = disc(150, 120, 45) & ~disc(150, 120, 33)
     assert error(plate.astype(np.float32), wall, edge) < 15 < error(picture.astype(np.float32), wall, edge)
+
+
+def test_pieces_of_a_mottled_wall_meet_without_seams() -> None:
+    """No patch is told by its border: light changes as softly as around it."""
+    random = np.random.default_rng(3)
+    mottled, grain = (random.normal(0, 1, (*SIZE, 1)).astype(np.float32) for _ in range(2))
+    mottled = cv2.GaussianBlur(mottled, (0, 0), 25)
+    wall = 120 + 25 * mottled / mottled.std() + 8 * cv2.GaussianBlur(grain, (0, 0), 0.8)
+    wall = np.repeat(wall.reshape(*SIZE, 1), 3, 2).astype(np.float32)
+    hidden = disc(150, 120, 80)
+    made, _ = continued(np.where(hidden[..., None], np.float32(255), wall), hidden, ~hidden)
+    soft = cv2.GaussianBlur(made[..., 0], (0, 0), 3)
+    change = np.hypot(*np.gradient(soft))
+    assert change[hidden].max() < 1.3 * change[~hidden].max()
+
+
+def test_levelled_pieces_keep_their_changes_and_meet_their_surroundings() -> None:
+    x = np.tile(np.arange(60, dtype=np.float32)[None, :, None], (40, 1, 3))
+    rgb, hidden = 2 * x, np.zeros((40, 60), bool)
+    hidden[10:30, 20:40] = True
+    steps = np.array([(-19, 0), (19, 0)])
+    choice = np.where(hidden, (np.arange(60) >= 30)[None, :].astype(int), -1)
+    pieces = np.where(choice[..., None] == 0, np.roll(rgb, 19, 1), np.roll(rgb, -19, 1))
+    correction = levelled(rgb, np.float32(~hidden), choice, steps, ~hidden)
+    assert np.abs(pieces - rgb)[hidden].min() > 30
+    assert np.abs(pieces + correction - rgb)[hidden].max() < 1
+    assert not correction[~hidden].any()

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
+
+from portrayal.engines.puppet.seams import levelled
 
 Array = NDArray[np.float32]
 Mask = NDArray[np.bool_]
@@ -65,13 +67,14 @@ def continued(rgb: Array, hidden: Mask, seen: Mask, covered: Mask | None = None)
     if not len(offsets):
         return smooth, np.zeros_like(known)
     choice = _chosen(levels, offsets, smooth)
+    level = _levelled(levels[-1], choice, np.rint(offsets * (levels[-1].scale / levels[1].scale)).astype(int))
     wide = cv2.resize(choice.astype(np.float32), hidden.shape[::-1], interpolation=cv2.INTER_NEAREST)
     steps = np.rint(offsets / levels[1].scale).astype(int)
     soft = max(1.0, 0.5 / levels[-1].scale)
     ring = seen & (cv2.dilate(hidden.astype(np.uint8), np.ones((PIECE, PIECE), np.uint8)) > 0)
     ring |= hidden & ~covered
     shown = np.where(hidden | ring, wide, -1).astype(np.int_)
-    pieces = _shaded(_laid(rgb, seen.astype(np.float32), steps, shown, smooth, soft), rgb, ring)
+    pieces = _shaded(_laid(rgb, seen.astype(np.float32), steps, shown, smooth, soft, level), rgb, ring)
     beside = push_pull(seen.astype(np.float32)[..., None], known)[..., 0]
     share = np.clip((beside - 0.5) / 0.3, 0, 1) * hidden
     return smooth + share[..., None] * (pieces - smooth), share.astype(np.float32)
@@ -153,9 +156,18 @@ def _cheapest(shape: tuple[int, ...], costs: Iterable[Array]) -> NDArray[np.int_
 
 
 def _laid(
-    rgb: Array, seen: Array, steps: NDArray[np.int_], choice: NDArray[np.int_], otherwise: Array, soft: float
+    rgb: Array,
+    seen: Array,
+    steps: NDArray[np.int_],
+    choice: NDArray[np.int_],
+    otherwise: Array,
+    soft: float,
+    level: Mapping[int, Array] | None = None,
 ) -> Array:
-    """(H, W, 3) what the chosen steps bring from where it is seen, with seams as wide as `soft` pixels."""
+    """(H, W, 3) what the chosen steps bring from where it is seen, with seams as wide as `soft` pixels.
+
+    level: for steps by their number, (h, w, 3) of any size, what is added to what they bring.
+    """
     total, weight = 1e-3 * otherwise, np.full(choice.shape, 1e-3, np.float32)
     margin = int(3 * soft) + 1
     for index in np.unique(choice[choice >= 0]):
@@ -165,9 +177,24 @@ def _laid(
         )
         share = cv2.GaussianBlur((choice[part] == index).astype(np.float32), (0, 0), soft)
         share *= _moved(seen, steps[index])[part]
-        total[part] += share[..., None] * _moved(rgb, steps[index])[part]
+        brought = _moved(rgb, steps[index])[part]
+        if level is not None and index in level:
+            brought = brought + cv2.resize(level[index], choice.shape[::-1])[part]
+        total[part] += share[..., None] * brought
         weight[part] += share
     return np.asarray(total / weight[..., None], np.float32)
+
+
+def _levelled(level: _Level, choice: NDArray[np.int_], steps: NDArray[np.int_]) -> dict[int, Array]:
+    """For each of the steps that is chosen, (h, w, 3) what takes the seams out around its pieces."""
+    correction = levelled(
+        level.rgb, level.seen, np.where(level.covered, choice, -1), steps, ~level.covered & (level.seen > 0)
+    )
+    chosen = np.where(level.covered, choice, -1)
+    return {
+        int(index): push_pull(correction, (chosen == index).astype(np.float32))
+        for index in np.unique(chosen[chosen >= 0])
+    }
 
 
 def _shaded(pieces: Array, rgb: Array, ring: Mask) -> Array:

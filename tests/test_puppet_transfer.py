@@ -96,3 +96,25 @@ def test_a_blink_closes_eyes_of_any_size(larger: float) -> None:
     face = Face((100 * own + 200).astype(np.float32))
     target = Transfer(face, MotionFrame(shape=small))(MotionFrame(shape=shut))
     assert (apertures(target.shape) < 0.13 * apertures(face.shape)).all()
+
+
+def closing(right: float, left: float) -> Array:
+    """The mean face with its eyes shut by these shares."""
+    shape = mean_face().copy()
+    for side, share in enumerate((right, left)):
+        tops, bottoms = LID_TOPS[side], LID_BOTTOMS[side]
+        shape[tops, 1] += share * (shape[bottoms, 1] - shape[tops, 1])
+    return shape
+
+
+@pytest.mark.parametrize(
+    ("read", "apart"),
+    [((0.6, 0.15), (0, 0.2)), ((0.15, 0.6), (0, 0.2)), ((0.25, 0.1), (0.1, 0.2)), ((0.95, 0.0), (0.8, 1))],
+    ids=["a blink", "of the other eye first", "a squint", "a wink"],
+)
+def test_lids_blink_together_and_wink_alone(read: tuple[float, float], apart: tuple[float, float]) -> None:
+    face = Face((100 * mean_face() + 200).astype(np.float32))
+    transfer = Transfer(face, MotionFrame(shape=mean_face()))
+    right, left = apertures(transfer(MotionFrame(shape=closing(*read))).shape) / apertures(mean_face())
+    assert apart[0] <= abs(right - left) <= apart[1]
+    assert 2 - right - left == pytest.approx(sum(read), abs=0.1)

@@ -15,8 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from portrayal.engines.puppet.actor import Actor
-from portrayal.engines.puppet.opening import smooth_step
-from portrayal.engines.puppet.rig import displace, room_to_widen
+from portrayal.engines.puppet.rig import displace, room_to_widen, smooth_step
 from portrayal.engines.puppet.transfer import Target
 from portrayal.motion import SHAPE_INDEX, MotionFrame
 from portrayal.track.face import Face

@@ -9,9 +9,10 @@ from numpy.typing import NDArray
 
 from portrayal.engines.puppet.arch import Surface
 from portrayal.engines.puppet.mouth_look import Look
-from portrayal.engines.puppet.opening import Box, Opening, bounds, cast, coverage, lip_shade, smooth_step
+from portrayal.engines.puppet.opening import Box, Opening, bounds, cast, coverage, lip_shade
 from portrayal.engines.puppet.own_mouth import OwnMouth
 from portrayal.engines.puppet.remainder import Remainder
+from portrayal.engines.puppet.rig import smooth_step
 from portrayal.engines.puppet.teeth import back_of_mouth, lower_teeth, recoloured, upper_teeth
 from portrayal.engines.puppet.tongue import put_out, tongue
 from portrayal.engines.puppet.transfer import Target

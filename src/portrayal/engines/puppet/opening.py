@@ -6,6 +6,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from portrayal.engines.puppet.rig import smooth_step
 from portrayal.engines.puppet.transfer import Target
 from portrayal.track.face import Face
 from portrayal.track.geometry import HeadPose
@@ -52,13 +53,8 @@ class Opening:
         beyond = np.maximum(apart - shut, 0)
         gaps = beyond + shut * (1 - np.exp(-beyond / np.maximum(shut, 1e-3)))
         less = ((apart - gaps) / 2)[:, None] * down
-        edge = np.concatenate([_SPLINE @ (top + less), (_SPLINE @ (bottom - less))[-2:0:-1]])
+        edge = _LOOP @ np.concatenate([top + less, (bottom - less)[-2:0:-1]])
         return edge.astype(np.float32), smooth_step(float(gaps.max()), FAINT, CLEAR)
-
-
-def smooth_step(value: float, start: float, end: float) -> float:
-    t = min(max((value - start) / (end - start), 0.0), 1.0)
-    return t * t * (3 - 2 * t)
 
 
 def catmull_rom(count: int, pieces: int) -> Array:
@@ -75,7 +71,17 @@ def catmull_rom(count: int, pieces: int) -> Array:
     return weights
 
 
-_SPLINE = catmull_rom(len(_TOP), 5)
+def closed_catmull_rom(count: int, pieces: int) -> Array:
+    """(count * pieces, count) weights that turn `count` points into a smooth closed curve through them: a
+    mouth is as round at its corners as it is open there."""
+    open_ended = catmull_rom(count + 5, pieces)[2 * pieces : (count + 2) * pieces]
+    weights = np.zeros((len(open_ended), count), np.float32)
+    for column in range(count + 5):
+        weights[:, (column - 2) % count] += open_ended[:, column]
+    return weights
+
+
+_LOOP = closed_catmull_rom(2 * len(_TOP) - 2, 5)
 
 
 def bounds(contour: Array, margin: int, size: tuple[int, ...]) -> Box | None:

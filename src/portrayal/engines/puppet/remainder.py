@@ -7,7 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from portrayal.engines.puppet.opening import Box, smooth_step
+from portrayal.engines.puppet.opening import Box
+from portrayal.engines.puppet.rig import smooth_step
 from portrayal.engines.puppet.rigid import rigid_map, sample_layer
 from portrayal.engines.puppet.transfer import Target
 from portrayal.track.face import Face

@@ -125,6 +125,11 @@ def _close_eyes(shape: Array, moved: Array, fields: Array, blinks: Array) -> Non
     moved[LID_BOTTOMS] = bottoms - LOWER_LID_SHARE * closing
 
 
+def smooth_step(value: float, start: float, end: float) -> float:
+    t = min(max((value - start) / (end - start), 0.0), 1.0)
+    return t * t * (3 - 2 * t)
+
+
 def excess_over(value: float, at_rest: float, span: Span) -> float:
     """How far `value` lies beyond where it eases to: nothing up to the knee of `span`, and never past its end
     (or past a little more than what the face shows already). Works downwards where the end is the smaller."""

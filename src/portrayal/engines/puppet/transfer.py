@@ -8,7 +8,14 @@ from functools import cache, cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from portrayal.engines.puppet.rig import WIDES, closed_lips, displace, excess_over, soft_limit_shape
+from portrayal.engines.puppet.rig import (
+    WIDES,
+    closed_lips,
+    displace,
+    excess_over,
+    smooth_step,
+    soft_limit_shape,
+)
 from portrayal.motion import SHAPE_INDEX, MotionFrame
 from portrayal.track.blendshapes import LOWER_LID_SHARE
 from portrayal.track.expression import coefficients
@@ -105,11 +112,12 @@ class Transfer:
         if self.absolute or frame.shape is None or self.reference is None or self.reference.shape is None:
             start = self._own_coefficients if self.absolute else np.zeros(len(frame.coefficients), np.float32)
             return displace(frame.coefficients, own) - displace(start, own)
-        change = frame.shape - self.reference.shape
+        seen = with_eyes_together(frame.shape, self.reference.shape)
+        change = seen - self.reference.shape
         moved = self._proportion * change
         self._look(moved, change)
-        self._widen(moved, apertures(frame.shape) / iris_widths(self.reference.shape))
-        self._shut(moved, apertures(frame.shape) / np.maximum(apertures(self.reference.shape), 0.02))
+        self._widen(moved, apertures(seen) / iris_widths(self.reference.shape))
+        self._shut(moved, openness(seen, self.reference.shape))
         return np.asarray(moved, np.float32)
 
     def _look(self, moved: Array, change: Array) -> None:
@@ -172,6 +180,10 @@ TEMPER = np.array([0.25, 0.25, 0.6, 0.6], np.float32)
 WIDER = 0.12
 #: Eyes this open, as a share of how they are in the reference, or less are shutting; from twice that on open.
 SHUTTING = 0.25
+#: Eyes whose openness differs from their mean by less than the first shut alike, from the second on as seen.
+WINK = (0.15, 0.4)
+#: An eye less open than the first, 1 as in the reference, is shutting; from the second on it is open.
+OPEN = (0.45, 0.75)
 #: The tracker sees this much less of a look aside, and of a look up or down, than there is.
 LOOK = np.array([1.35, 2.0, 1.0], np.float32)
 _TONGUE = SHAPE_INDEX["tongueOut"]
@@ -192,6 +204,26 @@ def _limit_turn(own: Array, turn: Array) -> Array:
     excess = np.maximum(np.abs(turn) - knee, 0)
     eased = knee + (room - knee) * np.tanh(excess / (room - knee))
     return np.asarray(np.where(np.abs(turn) <= knee, turn, np.sign(turn) * eased), np.float32)
+
+
+def openness(shape: Array, reference: Array) -> Array:
+    """(2,) how far the right and the left eye are open, 1 as in the reference."""
+    return np.asarray(apertures(shape) / np.maximum(apertures(reference), 0.02), np.float32)
+
+
+def with_eyes_together(shape: Array, reference: Array) -> Array:
+    """(478, 3) the shape with lids that shut alike, unless they differ as much as in a wink: lids blink
+    together (Hering's law), but of a turned or blurred face a tracker sees one shut before the other."""
+    opened = openness(shape, reference)
+    apart = opened - opened.mean()
+    blink = 1 - smooth_step(float(opened.min()), *OPEN)
+    wink = smooth_step(float(np.abs(apart).max()), *WINK)
+    change = (wink - 1) * blink * apart
+    together = shape.copy()
+    gaps = change[:, None] * (reference[LID_BOTTOMS, 1] - reference[LID_TOPS, 1])
+    together[LID_TOPS, 1] -= (1 - LOWER_LID_SHARE) * gaps
+    together[LID_BOTTOMS, 1] += LOWER_LID_SHARE * gaps
+    return together
 
 
 def feature_sizes(shape: Array) -> Array:

@@ -10,7 +10,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from portrayal.engines.puppet.lip_corners import to_line_ends
 from portrayal.engines.puppet.mouth import Mouth
+from portrayal.engines.puppet.mouth_look import Look, luma
+from portrayal.engines.puppet.opening import Opening
 from portrayal.engines.puppet.rig import displace
 from portrayal.engines.puppet.tooth_rows import biting_edges
 from portrayal.engines.puppet.transfer import Target
@@ -25,6 +28,7 @@ from portrayal.track.topology import (
     LIP_TOP_INNER,
     MOUTH_LEFT,
     MOUTH_RIGHT,
+    RIGHT_IRIS,
 )
 
 
@@ -277,3 +281,43 @@ def test_a_mouth_cut_off_by_the_picture(rgb, face):
     outside = np.full_like(picture, 9)
     Mouth(picture, other).paint(outside, posed(other, shift=(-3000, 0), jawOpen=0.7))
     assert (outside == 9).all()
+
+
+def test_corners_go_to_where_the_line_between_the_lips_ends(rgb, face):
+    moved = to_line_ends(rgb, face)
+    width = np.linalg.norm(face.landmarks[MOUTH_LEFT] - face.landmarks[MOUTH_RIGHT])
+    longer = rgb.copy()
+    for corner, inner in ((MOUTH_RIGHT, INNER_LIP_TOP[0]), (MOUTH_LEFT, INNER_LIP_TOP[-1])):
+        inner, corner = face.landmarks[inner, :2], face.landmarks[corner, :2]
+        end = corner + 0.05 * width * (corner - inner) / np.linalg.norm(corner - inner)
+        cv2.line(longer, tuple(np.rint(inner).astype(int)), tuple(np.rint(end).astype(int)), (60, 20, 10), 3)
+    plain = cv2.GaussianBlur(rgb, (0, 0), 0.1 * width)
+    for picture, least, most in ((longer, 0.03, 0.07), (plain, 0, 0)):
+        there = to_line_ends(picture, face)
+        for corner in (MOUTH_RIGHT, MOUTH_LEFT):
+            by = np.linalg.norm((there.landmarks - face.landmarks)[corner]) / width
+            assert least <= by <= most
+    assert there.pose is face.pose
+    assert np.abs(moved.landmarks - face.landmarks)[list(RIGHT_IRIS)].max() < 0.05
+
+
+def test_a_wide_open_mouth_is_round_at_its_corners(face):
+    """Where both lips begin the contour runs down, not to a point."""
+    opening = Opening(face)
+    contour, seen = opening.contour(posed(face, jawOpen=0.8))
+    assert seen == 1
+    for corner in (contour[:, 0].argmin(), contour[:, 0].argmax()):
+        before, after = contour[corner - 1], contour[(corner + 1) % len(contour)]
+        across, down = np.abs(after - before)
+        assert down > 3 * across
+
+
+def test_a_tongue_is_red_as_lips_are_and_dark_only_where_that_tells_it(rgb, face):
+    def chroma(colour):
+        return colour[0] / colour[1]
+
+    look = Look.of(rgb, face)
+    grey = Look.of(np.repeat(cv2.cvtColor(rgb, cv2.COLOR_RGB2GRAY)[..., None], 3, 2), face)
+    assert chroma(look.tongue) > 1.2 * chroma(look.tooth)
+    assert chroma(grey.tongue) == pytest.approx(1, abs=0.02)
+    assert luma(grey.tongue) > 1.3 * luma(look.tongue)

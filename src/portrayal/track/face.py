@@ -26,13 +26,17 @@ _ASKEW_POINTS = [MOUTH_RIGHT, MOUTH_LEFT, 168, 6, 197, 195, 5]  # and the ridge 
 
 @dataclass(frozen=True)
 class Face:
-    """A face found in a picture. landmarks: (478, 3) pixels, z in pixels too (smaller is nearer)."""
+    """A face found in a picture. landmarks: (478, 3) pixels, z in pixels too (smaller is nearer).
+    known_pose: where the head is, if that is not to be told from the landmarks."""
 
     landmarks: Array
+    known_pose: HeadPose | None = None
 
     @cached_property
     def pose(self) -> HeadPose:
         """Where the head is, without what the tracker turns it by where the mouth is drawn aside."""
+        if self.known_pose is not None:
+            return self.known_pose
         seen = fit_pose(self.landmarks)
         return turned(seen, -(ASKEW @ _askew(seen.to_head(self.landmarks[_ASKEW_POINTS]), seen.angles)))
 

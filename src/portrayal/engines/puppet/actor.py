@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from portrayal.engines.puppet.coarse import coarseness, repeated, wide_blur
 from portrayal.engines.puppet.eyes import Eyes
 from portrayal.engines.puppet.hidden import HiddenSide
+from portrayal.engines.puppet.lip_corners import to_line_ends
 from portrayal.engines.puppet.mesh import HeadMesh
 from portrayal.engines.puppet.mouth import Mouth
 from portrayal.engines.puppet.plate import STILL, background_plate, foreground, lay_over, with_fringe
@@ -35,9 +36,11 @@ class Actor:
 
     def __init__(self, rgb: Rgb, face: Face, others: Sequence[Face] = ()) -> None:
         height, width = rgb.shape[:2]
+        tracked, face = face, to_line_ends(rgb, face)
+        self._beyond_tracked = face.shape - tracked.shape
         mesh = HeadMesh.build(face, width, height, others)
         self.window, self.offset = mesh.window(width, height)
-        self.face = Face(face.landmarks - self.offset)
+        self.face = Face(face.landmarks - self.offset, _moved(face.pose, -self.offset))
         stage = np.ascontiguousarray(rgb[self.window])
         self._warp = MeshWarp(mesh.triangles, extent(self.window), mesh.level)
         step = coarseness(stage.shape)
@@ -83,7 +86,9 @@ class Actor:
 
     def _placed(self, target: Target) -> tuple[Target, BackwardMap]:
         """The target on the stage, and where each pixel of the stage then comes from."""
-        target = replace(target, pose=_moved(target.pose, -self.offset))
+        target = replace(
+            target, pose=_moved(target.pose, -self.offset), shape=target.shape + self._beyond_tracked
+        )
         bent = Target(target.pose, self.face.shape + self._supple * (target.shape - self.face.shape))
         self._warp.place(self._mesh.moved(self.face, bent))
         return target, self._warp.back_to(self._mesh.rest)

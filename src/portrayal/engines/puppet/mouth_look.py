@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from portrayal.engines.puppet.coarse import wide_blur
+from portrayal.engines.puppet.rig import smooth_step
 from portrayal.track.face import Face
 from portrayal.track.topology import (
     INNER_LIP_BOTTOM,
@@ -29,6 +30,8 @@ Array = NDArray[np.float32]
 LUMA = np.array([0.299, 0.587, 0.114], np.float32)
 #: How much of the gums' tint light has that they send on.
 BOUNCE = 0.8
+#: How much redder than skin a tongue is at most.
+REDDEST = 1.5
 #: Skin beside the mouth: the head's right, its left.
 _SKIN_RIGHT, _SKIN_LEFT = (205, 50, 206, 216, 212, 202), (425, 280, 426, 436, 432, 422)
 _SKIN_MIDDLE = (164, 200, 199)
@@ -71,7 +74,7 @@ class Look:
         return cls(
             tooth=_tooth_colour(skin, _eye_white(grey, points), high),
             gum=0.85 * (0.6 * lip + 0.4 * skin),
-            tongue=_with_luma(0.65 * lip + 0.35 * skin, 0.95 * luma(lip)),
+            tongue=_tongue_colour(lip, skin),
             cavity=_with_luma(lip, float(np.clip(0.11 * luma(skin), low, 0.5 * luma(lip) + 1))),
             light=float(np.clip(next(sides) / next(sides), 0.45, 2.2)),
             blur=_edge_blur(grey, face.pose.scale),
@@ -101,6 +104,17 @@ def _tooth_colour(skin: Array, eye_white: float, high: float) -> Array:
     bright = float(np.clip(max(1.22 * luma(skin), eye_white), 0, min(1.5 * luma(skin), high, 232)))
     tint = skin / max(luma(skin), 1.0)
     return _with_luma(1 + 0.5 * (tint - 1), bright)
+
+
+def _tongue_colour(lip: Array, skin: Array) -> Array:
+    """As red as lips, but not more yellow than skin; dark, since it lies in the mouth's shade, unless lips
+    are hardly redder than skin: there it is told from them by its lightness alone."""
+    bluest = skin[2] / max(float(skin[1]), 1)
+    red, green, blue = lip
+    green = max(green, red / (REDDEST * skin[0] / max(float(skin[1]), 1)))
+    redder = red / green * skin[1] / max(float(skin[0]), 1) - 1
+    shade = 0.95 - 0.45 * smooth_step(float(redder), 0.1, 0.3)
+    return _with_luma(np.array([red, green, max(blue, green * bluest)], np.float32), shade * luma(lip))
 
 
 def _lip_colour(smooth: Array, points: Array) -> Array:

@@ -24,6 +24,8 @@ UPPER = np.array(
 LOWER = np.array(
     [(5.2, 8.8, 0.0), (5.6, 9.2, 0.0), (6.8, 10.5, -0.4), (7.0, 8.5, 0.3), (7.1, 8.0, 0.6), (11, 7.5, 0.8)]
 )
+#: How much of the light on the gums the cheeks get, inside.
+CHEEK = 0.4
 #: The bite rises towards the back.
 OCCLUSAL_SLOPE = 0.13
 
@@ -78,12 +80,13 @@ def _row(
     dim = np.clip((0.4 - position) / 0.18, 0, 1)[..., None]  # the cheeks shade the back
     lit = brightness * (0.25 + 0.75 * turned) * _light(layer.surface, u, look)
     colour = (1 - gum[..., None]) * (shade[..., None] * look.tooth) + gum[..., None] * look.gum * 0.8
-    colour = look.cavity + dim * (colour * look.shaded(lit) - look.cavity)
+    behind = look.cavity + _cheek(layer.surface, u, size, look) * np.maximum(look.gum - look.cavity, 0)
+    colour = behind + dim * (colour * look.shaded(lit) - behind)
     return layer.with_texture(*finish(colour, solid, look))
 
 
 def back_of_mouth(surface: Surface, edge: float, size: float, look: Look, density: float) -> Layer:
-    """Tongue and the dark behind it, opaque; `edge`: y of the lower teeth's biting edge."""
+    """Tongue, cheeks and the dark behind, opaque; `edge`: y of the lower teeth's biting edge."""
     layer = Layer.grid(surface, 0.5 * size, edge - 0.7 * size, edge + 0.35 * size, density)
     u, y = layer.axes
     across, below = u / size, (y - edge) / size
@@ -94,8 +97,15 @@ def back_of_mouth(surface: Surface, edge: float, size: float, look: Look, densit
     depth = np.clip(0.08 + (below - ridge) / 0.17, 0.0, 1.0)
     lit = (tongue * depth * groove)[..., None] * _light(surface, u, look)[..., None]
     colour = look.cavity + lit * np.maximum(look.tongue - look.cavity, 0)
+    colour = colour + _cheek(surface, u, size, look) * np.maximum(look.gum - colour, 0)
     full = np.ones(colour.shape[:2], np.float32)
     return layer.with_texture(*finish(colour, full, look))
+
+
+def _cheek(surface: Surface, u: Array, size: float, look: Look) -> Array:
+    """(1, w, 1) how much of the gums' colour is seen behind a row of teeth at u: the cheeks' inside."""
+    aside = np.abs(np.interp(u, surface.u, surface.x) - float(surface.x.mean())) / size
+    return np.asarray(CHEEK * soft_step(aside - 0.22, 0.1) * _light(surface, u, look), np.float32)[..., None]
 
 
 def finish(colour: Array, alpha: Array, look: Look) -> tuple[Array, Array]:

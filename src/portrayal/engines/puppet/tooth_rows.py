@@ -25,8 +25,8 @@ def brightness(picture: Array, inside: Array, look: Look) -> Array:
 
 
 def whiteness(picture: Array, look: Look) -> Array:
-    """(h, w) 0-1: how much less red than tongue and lips; 1 where the picture's lips are hardly red."""
-    red_lip, red_tooth = (_redness(c) for c in (look.tongue, look.tooth))
+    """(h, w) 0-1: how much less red than gums and lips; 1 where the picture's lips are hardly red."""
+    red_lip, red_tooth = (_redness(c) for c in (look.gum, look.tooth))
     if red_lip - red_tooth < 0.06:
         return np.ones(picture.shape[:2], np.float32)
     middle, width = red_tooth + 0.6 * (red_lip - red_tooth), 0.2 * (red_lip - red_tooth)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from fractions import Fraction
 from itertools import pairwise
 from pathlib import Path
@@ -11,6 +12,8 @@ import numpy as np
 import pytest
 
 from portrayal import Driving, Motion, Portrait, load_engine
+from portrayal.engines.puppet.actor import Actor
+from portrayal.engines.puppet.transfer import Target
 from portrayal.errors import PortrayalError
 from portrayal.media.image import read_image
 from portrayal.media.write import write_video
@@ -264,3 +267,23 @@ def test_a_small_portrait_with_parted_lips_can_act(portrait: Portrait, size: int
     small = cv2.resize(parted, (size, size), interpolation=cv2.INTER_AREA)
     (picture,) = act(Portrait.from_array(small), posed(jawOpen=0.5, yaw=10))
     assert picture.shape == small.shape
+
+
+def test_hair_with_room_above_it_stays_in_the_picture(portrait: Portrait) -> None:
+    """However far up the driving's head goes; small movements are not held back."""
+    rgb = cv2.copyMakeBorder(portrait.rgb, 40, 0, 0, 0, cv2.BORDER_CONSTANT, value=(90, 120, 160))
+    (face,) = find_faces(rgb)
+    actor = Actor(rgb, face)
+    pose, strip = face.pose, np.s_[: round(0.04 * min(rgb.shape[:2]))]
+
+    def up(by: float) -> Target:
+        return Target(replace(pose, origin=pose.origin - np.float32((0, by, 0))), face.shape)
+
+    def change_at_the_border(target: Target) -> float:
+        picture = rgb.copy()
+        actor.paint(picture, target)
+        return float(np.abs(picture[strip].astype(int) - rgb[strip]).mean())
+
+    assert actor.in_frame(up(5), 1).pose.origin == pytest.approx(up(5).pose.origin, abs=0.01)
+    assert np.array_equal(actor.in_frame(up(60), 0).pose.origin, up(60).pose.origin)
+    assert change_at_the_border(actor.in_frame(up(60), 1)) < 1 < change_at_the_border(up(60))

@@ -13,7 +13,7 @@ from portrayal.engines.puppet.coarse import coarseness, repeated, wide_blur
 from portrayal.engines.puppet.eyes import Eyes
 from portrayal.engines.puppet.hidden import HiddenSide
 from portrayal.engines.puppet.lip_corners import to_line_ends
-from portrayal.engines.puppet.mesh import HeadMesh
+from portrayal.engines.puppet.mesh import HEADROOM, HeadMesh
 from portrayal.engines.puppet.mouth import Mouth
 from portrayal.engines.puppet.plate import STILL, background_plate, foreground, lay_over, with_fringe
 from portrayal.engines.puppet.stretch import Stretch
@@ -25,6 +25,10 @@ from portrayal.track.geometry import HeadPose
 from portrayal.track.matte import person_matte
 
 Rgb = NDArray[np.uint8]
+
+
+#: A head rises freely by this share of the room that its hair has.
+EASED = 0.5
 
 
 class Actor:
@@ -48,6 +52,7 @@ class Actor:
         strict = _matte(rgb, face, self.offset, size, step)
         headroom = step * _headroom(strict, self.face, step) + float(self.offset[1])
         mesh = HeadMesh.build(face, width, height, others, headroom)
+        self._rise = max(headroom - HEADROOM * min(width, height), 0.0)
         self._mesh = replace(mesh, rest=mesh.rest - self.offset)
         mobility, reach = (_spread(self._mesh, v, stage.shape, step) for v in (mesh.mobility, mesh.reach))
         matte = with_fringe(strict)
@@ -59,6 +64,17 @@ class Actor:
         self._mouth = Mouth(stage, self.face)
         self._eyes = Eyes(stage, self.face)
         self._supple = _supple(self.face, self._eyes.frames)
+
+    def in_frame(self, target: Target, share: float) -> Target:
+        """The target (picture pixels), eased in by a share, 0 to 1, where the upper border would cut
+        hair that has room above it."""
+        if not self._rise:
+            return target
+        rise = float(self.face.pose.pivot[1] + self.offset[1] - target.pose.pivot[1])
+        beyond = max(rise - EASED * self._rise, 0.0)
+        left = (1 - EASED) * self._rise
+        back = share * (beyond - left * float(np.tanh(beyond / left)))
+        return replace(target, pose=_moved(target.pose, np.array([0, back, 0], np.float32)))
 
     def paint(self, picture: Rgb, target: Target) -> None:
         """Draw the face at `target` (picture pixels) into `picture`, in place."""

@@ -62,7 +62,8 @@ class Puppet(Engine):
             limbs, frames = _limbs(figure, driving, options, frames)
         for frame in prefetch(frames):
             targets = [
-                corrected(transfer(frame)) for transfer, corrected in zip(transfers, corrections, strict=True)
+                actor.in_frame(corrected(transfer(frame)), corrected.share)
+                for actor, transfer, corrected in zip(group.actors, transfers, corrections, strict=True)
             ]
             if figure is not None and limbs is not None:
                 yield figure.paint(targets[0], limbs(frame, targets[0]))

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from portrayal.engines.puppet.reference import with_reference
 from portrayal.engines.puppet.rig import soft_limit_shape
 from portrayal.engines.puppet.transfer import LOOK, Transfer
-from portrayal.motion import MotionFrame
+from portrayal.motion import SHAPE_INDEX, SHAPES, MotionFrame
 from portrayal.track.face import Face
 from portrayal.track.proportions import LID_BOTTOMS, LID_TOPS, apertures, iris_widths
 from portrayal.track.topology import (
@@ -118,3 +118,18 @@ def test_lids_blink_together_and_wink_alone(read: tuple[float, float], apart: tu
     right, left = apertures(transfer(MotionFrame(shape=closing(*read))).shape) / apertures(mean_face())
     assert apart[0] <= abs(right - left) <= apart[1]
     assert 2 - right - left == pytest.approx(sum(read), abs=0.1)
+
+
+def test_the_reference_has_eyes_that_are_open_as_usual() -> None:
+    """Else the portrait's would be half shut wherever the driving's are not wide."""
+    wide, smile = mean_face().copy(), np.zeros(len(SHAPES), np.float32)
+    wide[LID_TOPS] -= 0.3 * (mean_face()[LID_BOTTOMS] - mean_face()[LID_TOPS])
+    smile[[SHAPE_INDEX["mouthSmileLeft"], SHAPE_INDEX["mouthSmileRight"]]] = 0.2
+    usual, staring = MotionFrame(shape=mean_face(), coefficients=smile), MotionFrame(shape=wide)
+    face = Face((100 * mean_face() + 200).astype(np.float32))
+    for frames in ([staring, usual, usual, usual], [usual, usual, usual, staring]):
+        reference, stream = with_reference(frames, "auto", face, ahead=4)
+        assert reference is not None and np.array_equal(reference.coefficients, smile)
+        assert list(stream) == frames
+    reference, _ = with_reference([staring, staring], "auto", face, ahead=2)
+    assert reference is not None and np.array_equal(reference.shape, wide)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from itertools import chain, islice
 from typing import Literal
@@ -48,6 +48,10 @@ _EYES = (
     (RIGHT_EYE_INNER, RIGHT_EYE_OUTER, RIGHT_IRIS),
     (LEFT_EYE_OUTER, LEFT_EYE_INNER, LEFT_IRIS),
 )
+#: Portraits whose eyes blink by more than this are all but shut.
+SHUT = 0.4
+#: Opening of an eye (eye distances) that counts as much as a full coefficient.
+_OPENING = 0.02
 #: Head turn (degrees) that counts as much as a full coefficient.
 _TURN = 25.0
 
@@ -71,7 +75,8 @@ def with_reference(
         return (head[choice] if head[choice].shape is not None else None), chain(head, stream)
     seen = [f for f in head if f.tracked and f.shape is not None]
     wanted = to_motion(portrait, portrait.pose) if choice == "auto" else NEUTRAL
-    closest = min(seen, key=lambda frame: _distance(frame, wanted), default=None)
+    unusual = _unusual(seen, wanted)
+    closest = min(seen, key=lambda frame: _distance(frame, wanted) + unusual(frame), default=None)
     return None if closest is None else awake(closest), chain(head, stream)
 
 
@@ -90,6 +95,20 @@ def awake(frame: MotionFrame) -> MotionFrame:
         shape[list(iris)] += drowsy * (ahead - seen)
     missing = drowsy * np.maximum(OPEN - openness, 0) * widths / apertures(mean)
     return replace(frame, shape=np.asarray(shape - np.tensordot(missing, basis()[BLINKS], 1), np.float32))
+
+
+def _unusual(frames: Sequence[MotionFrame], wanted: MotionFrame) -> Callable[[MotionFrame], float]:
+    """How far from usual for these frames eyes are open: a portrait's are open as usual, unless they are all
+    but shut. What else is wide or narrow of them may be the build of a face."""
+    if not frames or wanted.coefficients[BLINKS].mean() > SHUT:
+        return lambda _: 0.0
+    usual = np.median([apertures(frame.shape) for frame in frames if frame.shape is not None], axis=0)
+
+    def distance(frame: MotionFrame) -> float:
+        assert frame.shape is not None
+        return float((((apertures(frame.shape) - usual) / _OPENING) ** 2).sum())
+
+    return distance
 
 
 def _distance(a: MotionFrame, b: MotionFrame) -> float:

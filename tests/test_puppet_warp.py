@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from copy import copy
+
 import cv2
 import numpy as np
 import pytest
+from matplotlib.cbook import get_sample_data
+from PIL import Image
 
+from portrayal.engines.puppet.hidden import HiddenSide
 from portrayal.engines.puppet.mesh import HeadMesh
 from portrayal.engines.puppet.plate import background_plate, foreground, lay_over
 from portrayal.engines.puppet.stretch import Stretch
@@ -13,8 +18,9 @@ from portrayal.engines.puppet.transfer import Target
 from portrayal.engines.puppet.warp import NOWHERE, MeshWarp, sample
 from portrayal.engines.puppet.windows import NONE, extent, tiles, whole
 from portrayal.track.face import Face
+from portrayal.track.find import find_faces
 from portrayal.track.geometry import HeadPose
-from portrayal.track.topology import MESH_POINTS, mean_face
+from portrayal.track.topology import MESH_POINTS, mean_face, triangles
 
 SIZE = (90, 120)
 
@@ -234,3 +240,26 @@ def test_hair_with_room_above_it_moves_with_the_head_and_the_border_does_not() -
     assert (free.weight[y < 8] == 0).all()
     low = y > 300
     assert np.array_equal(free.weight[low], tight.weight[low])
+
+
+def test_a_side_that_is_not_hidden_is_passed_over_and_changes_nothing() -> None:
+    """Whether triangles without any completed skin are looked at makes no difference to a pixel."""
+    with get_sample_data("grace_hopper.jpg") as stream:
+        rgb = np.asarray(Image.open(stream).convert("RGB").resize((256, 300)))
+    (face,) = find_faces(rgb)
+    hidden = HiddenSide(rgb, face, np.ones(rgb.shape[:2], np.float32))
+    everywhere = copy(hidden)
+    everywhere._filled = np.ones_like(hidden._filled)
+    assert hidden._filled.any() and not hidden._filled.all()
+    warp, painted = MeshWarp(triangles(), rgb.shape[:2]), 0
+    for yaw in (-30, -10, 0, 10, 30):
+        own = face.pose
+        pose = HeadPose.about_pivot(own.angles + np.float32((0, yaw, 0)), own.scale, own.pivot)
+        points = pose.to_picture(face.shape)
+        warp.place(points)
+        one, other = rgb.copy(), rgb.copy()
+        hidden.cover(one, warp, points)
+        everywhere.cover(other, warp, points)
+        assert np.array_equal(one, other)
+        painted += int((one != rgb).sum())
+    assert painted > 50

@@ -46,6 +46,7 @@ class HiddenSide:
         mirrored = own[:, ::-1] * _light(own, seen, size) / _light(own, seen, size)[:, ::-1]
         colour = np.clip(mirrored, 0, 255)
         self.texture = np.dstack([colour, 255 * hidden]).astype(np.uint8)
+        self._filled = _touched(self.texture[..., 3], self.places[triangles()])
 
     def cover(self, canvas: NDArray[np.uint8], warp: MeshWarp, points: Array) -> None:
         """Lay the completed side over the canvas, in place, where the face at `points`, on which `warp` is
@@ -53,7 +54,7 @@ class HiddenSide:
         if self.empty:
             return
         more = np.clip((facing(points) - self._facing - 0.03) / 0.12, 0, 1)
-        if not more.any():
+        if not more[self._filled].any():
             return
         where = warp.back_to_part(self.places)
         turned = points[triangles()[more > 0]].reshape(-1, 3)
@@ -65,6 +66,14 @@ class HiddenSide:
             shown = cv2.blur(warp.per_triangle(more, wide), (2 * SOFT + 1,) * 2)[within(tile, wide)]
             layer[..., 3] = (layer[..., 3] * shown).astype(np.uint8)
             blend(canvas[tile], layer)
+
+
+def _touched(mask: NDArray[np.uint8], corners: Array) -> NDArray[np.bool_]:
+    """(T,) whether a mask is set in or near each of (T, 3, 2) triangles."""
+    longest = float(np.ceil(np.linalg.norm(corners - np.roll(corners, 1, 1), axis=2).max()))
+    near = cv2.dilate(mask, np.ones((2 * int(longest) + 1,) * 2, np.uint8)) > 0
+    x, y = np.clip(np.rint(corners[:, 0].T).astype(int), 0, len(mask) - 1)
+    return np.asarray(near[y, x])
 
 
 def _unrolled() -> Array:

@@ -11,6 +11,7 @@ from portrayal.engines.puppet.rig import soft_limit_shape
 from portrayal.engines.puppet.transfer import LOOK, Transfer
 from portrayal.motion import SHAPE_INDEX, SHAPES, MotionFrame
 from portrayal.track.face import Face
+from portrayal.track.motion import to_motion
 from portrayal.track.proportions import LID_BOTTOMS, LID_TOPS, apertures, iris_widths
 from portrayal.track.topology import (
     LEFT_EYE_INNER,
@@ -126,10 +127,21 @@ def test_the_reference_has_eyes_that_are_open_as_usual() -> None:
     wide[LID_TOPS] -= 0.3 * (mean_face()[LID_BOTTOMS] - mean_face()[LID_TOPS])
     smile[[SHAPE_INDEX["mouthSmileLeft"], SHAPE_INDEX["mouthSmileRight"]]] = 0.2
     usual, staring = MotionFrame(shape=mean_face(), coefficients=smile), MotionFrame(shape=wide)
-    face = Face((100 * mean_face() + 200).astype(np.float32))
+    face = Face((mean_face() * (100, 125, 100) + 200).astype(np.float32))  # somebody else
     for frames in ([staring, usual, usual, usual], [usual, usual, usual, staring]):
         reference, stream = with_reference(frames, "auto", face, ahead=4)
         assert reference is not None and np.array_equal(reference.coefficients, smile)
         assert list(stream) == frames
     reference, _ = with_reference([staring, staring], "auto", face, ahead=2)
     assert reference is not None and np.array_equal(reference.shape, wide)
+
+
+def test_a_portrait_taken_from_the_driving_is_its_own_reference() -> None:
+    """Also where its eyes are wider than usual there."""
+    wide, turned = mean_face().copy(), np.float32((2, 5, 0))
+    wide[LID_TOPS] -= 0.3 * (mean_face()[LID_BOTTOMS] - mean_face()[LID_TOPS])
+    face = Face((100 * wide + 200).astype(np.float32))
+    first = to_motion(face, face.pose)
+    later = [MotionFrame(shape=mean_face(), rotation=turned) for _ in range(5)]
+    reference, _ = with_reference([first, *later], "auto", face, ahead=6)
+    assert reference is not None and reference.rotation == pytest.approx(first.rotation)

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from portrayal.engines.puppet.actor import Actor
+from portrayal.engines.puppet.reference import unlike
 from portrayal.engines.puppet.rig import displace, room_to_widen, smooth_step
 from portrayal.engines.puppet.transfer import Target
 from portrayal.motion import SHAPE_INDEX, MotionFrame
@@ -22,7 +23,7 @@ from portrayal.track.face import Face
 from portrayal.track.geometry import HeadPose
 from portrayal.track.measures import COLUMN, measure
 from portrayal.track.proportions import adapted_basis
-from portrayal.track.topology import LEFT_IRIS, MESH_POINTS, RIGHT_IRIS
+from portrayal.track.topology import LEFT_IRIS, RIGHT_IRIS
 from portrayal.track.tracker import FaceTracker
 
 Rgb = NDArray[np.uint8]
@@ -36,9 +37,6 @@ LIMITS = {"mouth_open": 0.02, "mouth_width": 0.06, "eye_right": 0.1, "eye_left":
 GAIN = 1.3
 #: Eye distance in pixels of the largest face that is drawn and tracked for this.
 LARGEST = 110.0
-#: Faces (as they are, root mean square, eye distances) nearer to each other than the first are one, further
-#: than the second two.
-SAME_FACE = (0.008, 0.022)
 #: The weight of no influence at all, in drawn expressions.
 RIDGE = 2.0
 #: A measure of which the tracker sees less than this share is not corrected as if it saw so little.
@@ -98,9 +96,7 @@ class Calibration:
         result alike: there is nothing to correct."""
         if reference is None or reference.shape is None:
             return self
-        apart = (self.face.shape - reference.shape)[:MESH_POINTS]
-        unlike = float(np.sqrt((apart**2).sum(1).mean()))
-        return replace(self, share=smooth_step(unlike, *SAME_FACE))
+        return replace(self, share=unlike(self.face.shape, reference.shape))
 
     def __call__(self, target: Target) -> Target:
         now = measure(Face(target.points))

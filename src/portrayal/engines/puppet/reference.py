@@ -8,7 +8,9 @@ from itertools import chain, islice
 from typing import Literal
 
 import numpy as np
+from numpy.typing import NDArray
 
+from portrayal.engines.puppet.rig import smooth_step
 from portrayal.errors import PortrayalError
 from portrayal.motion import SHAPES, MotionFrame
 from portrayal.track.blendshapes import basis
@@ -22,12 +24,14 @@ from portrayal.track.topology import (
     LEFT_IRIS,
     LIP_BOTTOM_INNER,
     LIP_TOP_INNER,
+    MESH_POINTS,
     RIGHT_EYE_INNER,
     RIGHT_EYE_OUTER,
     RIGHT_IRIS,
     mean_face,
 )
 
+Array = NDArray[np.float32]
 Choice = int | Literal["auto", "neutral"]
 
 #: How much a difference in each coefficient matters; open eyes and mouths stand out most.
@@ -48,6 +52,9 @@ _EYES = (
     (RIGHT_EYE_INNER, RIGHT_EYE_OUTER, RIGHT_IRIS),
     (LEFT_EYE_OUTER, LEFT_EYE_INNER, LEFT_IRIS),
 )
+#: Faces (as they are, root mean square, eye distances) nearer to each other than the first are one, further
+#: than the second two.
+SAME_FACE = (0.008, 0.022)
 #: Portraits whose eyes blink by more than this are all but shut.
 SHUT = 0.4
 #: Opening of an eye (eye distances) that counts as much as a full coefficient.
@@ -75,7 +82,7 @@ def with_reference(
         return (head[choice] if head[choice].shape is not None else None), chain(head, stream)
     seen = [f for f in head if f.tracked and f.shape is not None]
     wanted = to_motion(portrait, portrait.pose) if choice == "auto" else NEUTRAL
-    unusual = _unusual(seen, wanted)
+    unusual = _unusual(seen, wanted, portrait)
     closest = min(seen, key=lambda frame: _distance(frame, wanted) + unusual(frame), default=None)
     return None if closest is None else awake(closest), chain(head, stream)
 
@@ -97,16 +104,25 @@ def awake(frame: MotionFrame) -> MotionFrame:
     return replace(frame, shape=np.asarray(shape - np.tensordot(missing, basis()[BLINKS], 1), np.float32))
 
 
-def _unusual(frames: Sequence[MotionFrame], wanted: MotionFrame) -> Callable[[MotionFrame], float]:
+def unlike(one: Array, other: Array) -> float:
+    """0 for one and the same face with one expression, (478, 3) in head space; 1 for two."""
+    apart = (one - other)[:MESH_POINTS]
+    return smooth_step(float(np.sqrt((apart**2).sum(1).mean())), *SAME_FACE)
+
+
+def _unusual(
+    frames: Sequence[MotionFrame], wanted: MotionFrame, portrait: Face
+) -> Callable[[MotionFrame], float]:
     """How far from usual for these frames eyes are open: a portrait's are open as usual, unless they are all
-    but shut. What else is wide or narrow of them may be the build of a face."""
+    but shut, or it is itself that frame. What else is wide or narrow of them may be the build of a face."""
     if not frames or wanted.coefficients[BLINKS].mean() > SHUT:
         return lambda _: 0.0
     usual = np.median([apertures(frame.shape) for frame in frames if frame.shape is not None], axis=0)
 
     def distance(frame: MotionFrame) -> float:
         assert frame.shape is not None
-        return float((((apertures(frame.shape) - usual) / _OPENING) ** 2).sum())
+        opened = ((apertures(frame.shape) - usual) / _OPENING) ** 2
+        return unlike(frame.shape, portrait.shape) * float(opened.sum())
 
     return distance
 

@@ -16,6 +16,7 @@ from portrayal.engines.puppet.lip_corners import to_line_ends
 from portrayal.engines.puppet.mesh import HEADROOM, HeadMesh
 from portrayal.engines.puppet.mouth import Mouth
 from portrayal.engines.puppet.plate import STILL, background_plate, foreground, lay_over, with_fringe
+from portrayal.engines.puppet.rig import excess_over
 from portrayal.engines.puppet.stretch import Stretch
 from portrayal.engines.puppet.transfer import Target
 from portrayal.engines.puppet.warp import BackwardMap, MeshWarp, sample
@@ -71,9 +72,7 @@ class Actor:
         if not self._rise:
             return target
         rise = float(self.face.pose.pivot[1] + self.offset[1] - target.pose.pivot[1])
-        beyond = max(rise - EASED * self._rise, 0.0)
-        left = (1 - EASED) * self._rise
-        back = share * (beyond - left * float(np.tanh(beyond / left)))
+        back = share * excess_over(rise, 0.0, (EASED * self._rise, self._rise))
         return replace(target, pose=_moved(target.pose, np.array([0, back, 0], np.float32)))
 
     def paint(self, picture: Rgb, target: Target) -> None:

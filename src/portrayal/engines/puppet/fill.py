@@ -187,10 +187,8 @@ def _laid(
 
 def _levelled(level: _Level, choice: NDArray[np.int_], steps: NDArray[np.int_]) -> dict[int, Array]:
     """For each of the steps that is chosen, (h, w, 3) what takes the seams out around its pieces."""
-    correction = levelled(
-        level.rgb, level.seen, np.where(level.covered, choice, -1), steps, ~level.covered & (level.seen > 0)
-    )
     chosen = np.where(level.covered, choice, -1)
+    correction = levelled(level.rgb, level.seen, chosen, steps, ~level.covered & (level.seen > 0))
     return {
         int(index): push_pull(correction, (chosen == index).astype(np.float32))
         for index in np.unique(chosen[chosen >= 0])

@@ -70,8 +70,8 @@ class HiddenSide:
 
 def _touched(mask: NDArray[np.uint8], corners: Array) -> NDArray[np.bool_]:
     """(T,) whether a mask is set in or near each of (T, 3, 2) triangles."""
-    longest = float(np.ceil(np.linalg.norm(corners - np.roll(corners, 1, 1), axis=2).max()))
-    near = cv2.dilate(mask, np.ones((2 * int(longest) + 1,) * 2, np.uint8)) > 0
+    longest = int(np.ceil(np.linalg.norm(corners - np.roll(corners, 1, 1), axis=2).max()))
+    near = cv2.dilate(mask, np.ones((2 * longest + 1,) * 2, np.uint8)) > 0
     x, y = np.clip(np.rint(corners[:, 0].T).astype(int), 0, len(mask) - 1)
     return np.asarray(near[y, x])
 

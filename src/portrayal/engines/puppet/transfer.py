@@ -142,13 +142,10 @@ class Transfer:
         openness: (2,) of the driving's eyes, right and left, 1 as in the reference.
         """
         own = self.face.shape
-        gaps = own[LID_BOTTOMS] + moved[LID_BOTTOMS] - own[LID_TOPS] - moved[LID_TOPS]
+        gaps = (own[LID_BOTTOMS] + moved[LID_BOTTOMS] - own[LID_TOPS] - moved[LID_TOPS])[..., 1]
         wanted = openness[:, None] * (own[LID_BOTTOMS, 1] - own[LID_TOPS, 1])
         share = np.clip(2 - openness / SHUTTING, 0, 1)[:, None]
-        gaps[..., 1] -= np.minimum(wanted, gaps[..., 1])
-        closing = share[..., None] * gaps * np.array([0, 1, 0], np.float32)
-        moved[LID_TOPS] += (1 - LOWER_LID_SHARE) * closing
-        moved[LID_BOTTOMS] -= LOWER_LID_SHARE * closing
+        _close(moved, share * (gaps - np.minimum(wanted, gaps)))
 
     @cached_property
     def _own_coefficients(self) -> Array:
@@ -220,10 +217,14 @@ def with_eyes_together(shape: Array, reference: Array) -> Array:
     wink = smooth_step(float(np.abs(apart).max()), *WINK)
     change = (wink - 1) * blink * apart
     together = shape.copy()
-    gaps = change[:, None] * (reference[LID_BOTTOMS, 1] - reference[LID_TOPS, 1])
-    together[LID_TOPS, 1] -= (1 - LOWER_LID_SHARE) * gaps
-    together[LID_BOTTOMS, 1] += LOWER_LID_SHARE * gaps
+    _close(together, -change[:, None] * (reference[LID_BOTTOMS, 1] - reference[LID_TOPS, 1]))
     return together
+
+
+def _close(shape: Array, by: Array) -> None:
+    """Bring the lids' points nearer to each other by (2, N) eye distances, right and left, in place."""
+    shape[LID_TOPS, 1] += (1 - LOWER_LID_SHARE) * by
+    shape[LID_BOTTOMS, 1] -= LOWER_LID_SHARE * by
 
 
 def feature_sizes(shape: Array) -> Array:

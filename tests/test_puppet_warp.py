@@ -16,7 +16,7 @@ from portrayal.engines.puppet.plate import background_plate, foreground, lay_ove
 from portrayal.engines.puppet.stretch import Stretch
 from portrayal.engines.puppet.transfer import Target
 from portrayal.engines.puppet.warp import NOWHERE, MeshWarp, sample
-from portrayal.engines.puppet.windows import NONE, extent, tiles, whole
+from portrayal.engines.puppet.windows import NONE, extent, tiles, whole, within
 from portrayal.track.face import Face
 from portrayal.track.find import find_faces
 from portrayal.track.geometry import HeadPose
@@ -167,6 +167,23 @@ def test_a_part_of_the_mesh_maps_to_its_own_picture_and_the_rest_to_nowhere() ->
     found = warp.back_to_part(vertices[:27, :2] * 2).part(whole(SIZE))  # three rows of nine
     assert found.x[10, 60] == pytest.approx(120, abs=0.1)
     assert found.x[80, 60] == NOWHERE
+
+
+@pytest.mark.parametrize("factor", [1, 7, 20])
+def test_a_window_of_a_map_is_what_the_whole_map_says_there(factor: int) -> None:
+    height, width = SIZE[0] * factor, SIZE[1] * factor
+    vertices, triangles = grid(height=height, width=width)
+    turned = vertices + np.random.default_rng(2).normal(0, 4 * factor, vertices.shape).astype(np.float32)
+    warp = MeshWarp(triangles, (height, width))
+    warp.place(turned)
+    source = vertices[:27, :2]
+    asked = slice(height // 5 + 1, height // 2), slice(width // 3 + 1, width // 2 + 2)
+    window = warp.on_knots(asked)
+    assert extent(within(asked, window)) == extent(asked) and window != whole((height, width))
+    part, everything = warp.back_to_part(source, window), warp.back_to_part(source)
+    assert part.size == extent(window)
+    for one, other in zip(part.part(within(asked, window))[:3], everything.part(asked)[:3], strict=True):
+        assert np.array_equal(one, other)
 
 
 def test_a_triangle_seen_edge_on_points_into_its_own_source() -> None:

@@ -10,7 +10,7 @@ from portrayal.engines.puppet.coarse import wide_blur
 from portrayal.engines.puppet.fill import push_pull
 from portrayal.engines.puppet.plate import blend
 from portrayal.engines.puppet.warp import MeshWarp, sample
-from portrayal.engines.puppet.windows import around, grown, tiles, whole, within
+from portrayal.engines.puppet.windows import around, extent_of, grown, tiles, whole, within
 from portrayal.track.face import Face
 from portrayal.track.topology import MESH_POINTS, mean_face, triangles
 
@@ -54,15 +54,18 @@ class HiddenSide:
         if self.empty:
             return
         more = np.clip((facing(points) - self._facing - 0.03) / 0.12, 0, 1)
-        if not more[self._filled].any():
+        uncovered = (more > 0) & self._filled
+        if not uncovered.any():
             return
-        where = warp.back_to_part(self.places)
-        turned = points[triangles()[more > 0]].reshape(-1, 3)
-        for tile in tiles(grown(around(turned, where.size), SOFT + where.step, where.size)):
-            layer = sample(self.texture, where, tile)
+        size = extent_of(canvas)
+        turned = around(points[triangles()[uncovered]].reshape(-1, 3), size)
+        window = warp.on_knots(grown(turned, SOFT, size))
+        where = warp.back_to_part(self.places, window)
+        for tile in tiles(window):
+            layer = sample(self.texture, where, within(tile, window))
             if not layer[..., 3].any():
                 continue
-            wide = grown(tile, SOFT, where.size)
+            wide = grown(tile, SOFT, size)
             shown = cv2.blur(warp.per_triangle(more, wide), (2 * SOFT + 1,) * 2)[within(tile, wide)]
             layer[..., 3] = (layer[..., 3] * shown).astype(np.uint8)
             blend(canvas[tile], layer)

@@ -120,16 +120,28 @@ class MeshWarp:
 
         Pixels outside the mesh map onto themselves.
         """
-        return self._mapped(source[self._triangles, :2], np.array([1, 0, 0, 0, 1, 0], np.float32))
+        own = np.array([1, 0, 0, 0, 1, 0], np.float32)
+        return self._mapped(source[self._triangles, :2], own, whole(self._owner.shape))
 
-    def back_to_part(self, source: Array) -> BackwardMap:
+    def back_to_part(self, source: Array, window: Window | None = None) -> BackwardMap:
         """As :meth:`back_to`, for a picture that has only the first vertices of the mesh: `source` (S, 2).
 
-        Pixels that no triangle of these covers map to nowhere, far to the left.
+        Pixels that no triangle of these covers map to nowhere, far to the left. window: the part of the
+        result that is mapped, as :meth:`on_knots` gives it; all of it unless given.
         """
         known = (self._triangles < len(source)).all(1)[:, None, None]
         corners = np.where(known, source[np.minimum(self._triangles, len(source) - 1), :2], NOWHERE)
-        return self._mapped(corners, np.array([0, 0, NOWHERE, 0, 0, NOWHERE], np.float32))
+        near = whole(self._owner.shape) if window is None else self._knots_in(window)
+        return self._mapped(corners, np.array([0, 0, NOWHERE, 0, 0, NOWHERE], np.float32), near)
+
+    def on_knots(self, window: Window) -> Window:
+        """A window of the result, made larger to whole squares of knots and by one of these."""
+        near = grown(self._knots_in(window), 1, extent_of(self._owner))
+        rows, columns = (
+            slice(span.start * self._step, min(span.stop * self._step, n))
+            for span, n in zip(near, self._size, strict=True)
+        )
+        return rows, columns
 
     def knots_near(self, mask: NDArray[np.bool_]) -> NDArray[np.uint8]:
         """(h, w) 1 at the knots within a few of which a (height, width) mask is set."""
@@ -149,32 +161,43 @@ class MeshWarp:
         spread = self.back_to_part(np.column_stack([values, values]))
         return np.maximum(spread.part(whole(self._size)).x, 0)
 
-    def _mapped(self, corners: Array, elsewhere: Array) -> BackwardMap:
-        """Map each knot from its triangle onto the (T, 3, 2) `corners`, or by the six numbers `elsewhere`."""
+    def _knots_in(self, window: Window) -> Window:
+        """The knots whose squares a window of the result touches."""
+        rows, columns = (slice(span.start // self._step, -(-span.stop // self._step)) for span in window)
+        return rows, columns
+
+    def _mapped(self, corners: Array, elsewhere: Array, near: Window) -> BackwardMap:
+        """Map each of a window of knots from its triangle onto the (T, 3, 2) `corners`, or by the six numbers
+        `elsewhere`."""
         corners = corners.astype(np.float32)
         maps = np.column_stack([_affine(self._corners[:, :, :2], corners), elsewhere])
-        owner = self._owner.astype(np.intp)
-        x, y = (self._linear(maps[rows], owner) for rows in (slice(0, 3), slice(3, 6)))
-        self._confine(x, y, corners)
-        return BackwardMap(x, y, _folds(x, y, self._step), self._step, self._size)
+        owner = self._owner[near].astype(np.intp)
+        x, y = (self._linear(maps[rows], owner, near) for rows in (slice(0, 3), slice(3, 6)))
+        self._confine(x, y, corners, near)
+        rows, columns = (
+            min(span.stop * self._step, n) - span.start * self._step
+            for span, n in zip(near, self._size, strict=True)
+        )
+        return BackwardMap(x, y, _folds(x, y, self._step), self._step, (rows, columns))
 
-    def _linear(self, rows: Array, owner: NDArray[np.intp]) -> Array:
-        """(h, w) a * x + b * y + c at each knot, with the (3, T) a, b and c of the triangle that owns it."""
+    def _linear(self, rows: Array, owner: NDArray[np.intp], near: Window) -> Array:
+        """(h, w) a * x + b * y + c at each of a window of knots, with the (3, T) a, b and c of its owner."""
         across, down, total = (row.take(owner, mode="clip") for row in rows)
-        across *= self._x
-        down *= self._y
+        across *= self._x[:, near[1]]
+        down *= self._y[near[0]]
         across += down
         total += across
         return np.asarray(total, np.float32)
 
-    def _confine(self, x: Array, y: Array, corners: Array) -> None:
+    def _confine(self, x: Array, y: Array, corners: Array, near: Window) -> None:
         """Keep what thin triangles paint within their source, in place: read a pixel beside such a triangle,
         as its painted edge is, its steep map points anywhere."""
         if not self._thin.any():
             return
         thin = self._corners[self._thin[:-1]].reshape(-1, 3)
-        window = grown(around((thin + 0.5) / self._step - 0.5, x.shape), 1, extent_of(x))
-        owner = self._owner[window]
+        at = (thin[:, :2] + 0.5) / self._step - 0.5 - (near[1].start, near[0].start)
+        window = grown(around(at.astype(np.float32), x.shape), 1, extent_of(x))
+        owner = self._owner[near][window]
         rows, columns = np.nonzero(self._thin.take(owner))
         sources = corners[owner[rows, columns]]
         low, high = sources.min(1), sources.max(1)

@@ -26,7 +26,8 @@ def portrait(media: Path) -> Portrait:
 
 @pytest.fixture(scope="module")
 def calibration(portrait: Portrait) -> Calibration:
-    return Calibration.of(portrait.rgb, portrait.faces[0])
+    rgb, (face,) = portrait.rgb, portrait.faces
+    return Calibration.of(rgb, face, Actor(rgb, face))
 
 
 def _target(face: Face, **amounts: float) -> Target:

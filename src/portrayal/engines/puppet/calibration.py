@@ -36,7 +36,7 @@ LIMITS = {"mouth_open": 0.02, "mouth_width": 0.06, "eye_right": 0.1, "eye_left":
 #: A movement of which the tracker sees less is drawn larger by up to this.
 GAIN = 1.3
 #: Eye distance in pixels of the largest face that is drawn and tracked for this.
-LARGEST = 110.0
+LARGEST = 180.0
 #: The weight of no influence at all, in drawn expressions.
 RIDGE = 2.0
 #: A measure of which the tracker sees less than this share is not corrected as if it saw so little.
@@ -86,9 +86,10 @@ class Calibration:
     share: float = 1.0
 
     @classmethod
-    def of(cls, rgb: Rgb, face: Face) -> Calibration:
-        """Of a face in a picture (H, W, 3), by drawing and tracking it: :data:`_RUNS` pictures."""
-        drawn, read = _tried(*_small(rgb, face))
+    def of(cls, rgb: Rgb, face: Face, actor: Actor) -> Calibration:
+        """Of a face in a picture (H, W, 3) and the actor made of them, by drawing and tracking it:
+        :data:`_RUNS` pictures."""
+        drawn, read = _tried(*_small(rgb, face, actor))
         return cls(measure(face), influence(drawn, read), _fields(face), face)
 
     def against(self, reference: MotionFrame | None) -> Calibration:
@@ -124,18 +125,20 @@ _MOUTH = COLUMN["mouth_open"]
 _EYES = [COLUMN["eye_right"], COLUMN["eye_left"]]
 
 
-def _small(rgb: Rgb, face: Face) -> tuple[Rgb, Face]:
+def _small(rgb: Rgb, face: Face, actor: Actor) -> tuple[Rgb, Face, Actor]:
     """No larger than trackers see it anyway."""
     factor = LARGEST / face.pose.scale
     if factor >= 1:
-        return rgb, face
-    small = cv2.resize(rgb, None, fx=factor, fy=factor, interpolation=cv2.INTER_AREA)
-    return np.asarray(small, np.uint8), Face(((face.landmarks + _HALF) * factor - _HALF).astype(np.float32))
+        return rgb, face, actor
+    less = cv2.resize(rgb, None, fx=factor, fy=factor, interpolation=cv2.INTER_AREA)
+    small = np.asarray(less, np.uint8)
+    there = Face(((face.landmarks + _HALF) * factor - _HALF).astype(np.float32))
+    return small, there, Actor(small, there)
 
 
-def _tried(rgb: Rgb, face: Face) -> tuple[Array, Array]:
+def _tried(rgb: Rgb, face: Face, actor: Actor) -> tuple[Array, Array]:
     """(N, 11) measures of expressions as drawn, and as tracked."""
-    actor, tracker = Actor(rgb, face), FaceTracker(face)
+    tracker = FaceTracker(face)
     drawn, read = [], []
     try:
         for target in [Target(face.pose, face.shape), *expressions(face)]:

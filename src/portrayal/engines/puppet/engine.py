@@ -81,7 +81,8 @@ class Puppet(Engine):
         if self._cast is None or self._cast[0] is not portrait:
             rgb, faces = portrait.rgb, portrait.faces
             group = Group(rgb, faces, portrait.bystanders)
-            self._cast = portrait, (group, [Calibration.of(rgb, face) for face in faces])
+            calibrations = [Calibration.of(rgb, *one) for one in zip(faces, group.actors, strict=True)]
+            self._cast = portrait, (group, calibrations)
             self._figure = None
         cast = self._cast[1]
         if not body or len(portrait.faces) > 1:

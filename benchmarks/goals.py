@@ -13,20 +13,26 @@ HEAD = ("pitch", "yaw", "roll")
 
 @dataclass(frozen=True)
 class Score:
-    """One number of a report. verdict: "" where nothing is asked of it, "n/a" where nothing moves it."""
+    """One number of a report. verdict: "" where nothing is asked of it, "n/a" where nothing moves it,
+    "beyond" where it fails and so does what stands for the best that can be measured."""
 
     name: str
     value: float
     places: int
-    verdict: Literal["pass", "fail", "n/a", ""]
+    verdict: Literal["pass", "fail", "beyond", "n/a", ""]
 
     def __str__(self) -> str:
         text = "-" if self.value != self.value else f"{self.value:.{self.places}f}"
-        return {"fail": f"**{text}**", "n/a": f"({text})"}.get(self.verdict, text)
+        return {"fail": f"**{text}**", "beyond": f"*{text}*", "n/a": f"({text})"}.get(self.verdict, text)
 
 
-def _score(name: str, value: float, places: int, good: bool, applies: bool = True) -> Score:
-    return Score(name, value, places, ("pass" if good else "fail") if applies else "n/a")
+def _score(
+    name: str, value: float, places: int, good: bool, applies: bool = True, best: bool = True
+) -> Score:
+    """best: whether the best that can be measured is good."""
+    if not applies:
+        return Score(name, value, places, "n/a")
+    return Score(name, value, places, "pass" if good else "fail" if best else "beyond")
 
 
 def cross_scores(report: Report) -> list[Score]:
@@ -35,13 +41,14 @@ def cross_scores(report: Report) -> list[Score]:
     for movement in report.movements:
         key, ours = movement.measure.key, movement.scores.result
         goal = MOUTH_R if key == "mouth_open" else OTHER_R
-        scores.append(_score(f"{_SHORT[key]} r", ours.r, 2, ours.r >= goal, movement.moved))
+        twice = movement.scores.driving.r  # the driving itself, looked at a second time
+        scores.append(_score(f"{_SHORT[key]} r", ours.r, 2, ours.r >= goal, movement.moved, twice >= goal))
         if key in HEAD:
             scores.append(_score(f"{_SHORT[key]} °", ours.error, 2, ours.error <= HEAD_ERROR))
-    quality = report.quality.result
+    quality, still = report.quality.result, report.quality.still
     return [
         *scores,
-        _score("jitter", quality.jitter, 2, quality.jitter <= JITTER),
+        _score("jitter", quality.jitter, 2, quality.jitter <= JITTER, best=still.jitter <= JITTER),
         Score("sharp", quality.sharpness, 2, ""),
         _score("border dB", quality.border_psnr, 1, quality.border_psnr >= BORDER_PSNR),
         _score("lost", quality.lost, 0, quality.lost == 0),

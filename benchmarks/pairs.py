@@ -13,6 +13,7 @@ import os
 import sys
 import tempfile
 import time
+from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -129,21 +130,22 @@ class Bench:
 
 
 def _told(scores: list[Score]) -> list[Score]:
-    failed = [f"{s.name} {s}" for s in scores if s.verdict == "fail"]
+    failed = [f"{s.name} {s}" for s in scores if s.verdict in ("fail", "beyond")]
     print(", ".join(failed) if failed else "all reached", file=sys.stderr, flush=True)
     return scores
 
 
 def _table(title: str, rows: Scores) -> str:
-    """One row each; what falls short is bold, what the driving does not move is in brackets."""
+    """One row each; what falls short is bold, in italics where the driving itself, looked at twice, does so
+    too (for the jitter, the portrait held still); what the driving does not move is in brackets."""
     names = [score.name for score in next(iter(rows.values()))]
     body = [[name, *map(str, scores), _reached(scores)] for name, scores in rows.items()]
     return _markdown([title, *names, "reached"], body)
 
 
 def _reached(scores: Iterable[Score]) -> str:
-    verdicts = [score.verdict for score in scores]
-    return f"{verdicts.count('pass')}/{verdicts.count('pass') + verdicts.count('fail')}"
+    count = Counter(score.verdict for score in scores)
+    return f"{count['pass']}/{count['pass'] + count['fail'] + count['beyond']}"
 
 
 def _summary(rows: Scores) -> str:
@@ -154,8 +156,10 @@ def _summary(rows: Scores) -> str:
         values = [s.value for s in column if s.verdict != "n/a" and s.value == s.value]
         if values and column[0].name != "still":
             figures = (float(f(values)) for f in (np.min, np.median, np.max))
-            body.append([column[0].name, *(f"{v:.{column[0].places}f}" for v in figures), _reached(column)])
-    return _markdown(["metric", "lowest", "median", "highest", "reached"], body)
+            beyond = sum(score.verdict == "beyond" for score in column)
+            texts = [f"{v:.{column[0].places}f}" for v in figures]
+            body.append([column[0].name, *texts, _reached(column), str(beyond or "")])
+    return _markdown(["metric", "lowest", "median", "highest", "reached", "beyond measure"], body)
 
 
 def _markdown(head: list[str], body: list[list[str]]) -> str:

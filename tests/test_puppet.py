@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from portrayal import Driving, Motion, Portrait, load_engine
-from portrayal.engines.puppet.actor import Actor
+from portrayal.engines.puppet.actor import NECK, Actor
 from portrayal.engines.puppet.transfer import Target
 from portrayal.errors import PortrayalError
 from portrayal.media.image import read_image
@@ -287,3 +287,19 @@ def test_hair_with_room_above_it_stays_in_the_picture(portrait: Portrait) -> Non
     assert actor.in_frame(up(5), 1).pose.origin == pytest.approx(up(5).pose.origin, abs=0.01)
     assert np.array_equal(actor.in_frame(up(60), 0).pose.origin, up(60).pose.origin)
     assert change_at_the_border(actor.in_frame(up(60), 1)) < 1 < change_at_the_border(up(60))
+
+
+def test_a_neck_is_not_pulled_out(portrait: Portrait) -> None:
+    """A head whose picture ends below its chin rises little, one with a body more; none is held down."""
+    rgb, (face,) = portrait.rgb, portrait.faces
+    chin = face.landmarks[CHIN, 1]
+    rise = 0.6 * face.pose.scale
+
+    def up(cut: int, by: float) -> float:
+        actor = Actor(np.ascontiguousarray(rgb[:cut]), face)
+        moved = Target(replace(face.pose, origin=face.pose.origin - np.float32((0, by, 0))), face.shape)
+        return float(chin - actor.in_frame(moved, 1).points[CHIN, 1])
+
+    for cut in (round(float(chin) + 0.5 * face.pose.scale), len(rgb)):
+        assert 0.2 * (cut - chin) < up(cut, rise) <= NECK * (cut - chin)
+        assert up(cut, -rise) == pytest.approx(-rise, abs=0.01)

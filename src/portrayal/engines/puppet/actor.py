@@ -24,12 +24,14 @@ from portrayal.engines.puppet.windows import around, extent, tiles, whole
 from portrayal.track.face import Face
 from portrayal.track.geometry import HeadPose
 from portrayal.track.matte import person_matte
+from portrayal.track.topology import CHIN
 
 Rgb = NDArray[np.uint8]
 
 
-#: A head rises freely by this share of the room that its hair has.
-EASED = 0.5
+#: A head rises by as much as its hair has room and by this share of what is seen of the neck, which more
+#: would pull out like rubber; freely by this share of that.
+NECK, EASED = 0.35, 0.5
 
 
 class Actor:
@@ -53,7 +55,9 @@ class Actor:
         strict = _matte(rgb, face, self.offset, size, step)
         headroom = step * _headroom(strict, self.face, step) + float(self.offset[1])
         mesh = HeadMesh.build(face, width, height, others, headroom)
-        self._rise = max(headroom - HEADROOM * min(width, height), 0.0)
+        self._rise = max(NECK * (height - 1 - float(tracked.landmarks[CHIN, 1])), 1.0)
+        if headroom > HEADROOM * min(width, height):
+            self._rise = min(self._rise, headroom - HEADROOM * min(width, height))
         self._mesh = replace(mesh, rest=mesh.rest - self.offset)
         mobility, reach = (_spread(self._mesh, v, stage.shape, step) for v in (mesh.mobility, mesh.reach))
         matte = with_fringe(strict)
@@ -68,9 +72,7 @@ class Actor:
 
     def in_frame(self, target: Target, share: float) -> Target:
         """The target (picture pixels), eased in by a share, 0 to 1, where the upper border would cut
-        hair that has room above it."""
-        if not self._rise:
-            return target
+        hair that has room above it, or where the neck would be pulled out."""
         rise = float(self.face.pose.pivot[1] + self.offset[1] - target.pose.pivot[1])
         back = share * excess_over(rise, 0.0, (EASED * self._rise, self._rise))
         return replace(target, pose=_moved(target.pose, np.array([0, back, 0], np.float32)))

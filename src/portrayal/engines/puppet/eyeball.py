@@ -214,7 +214,7 @@ def _white_enough(white: Array, inside: Array, skin: Array) -> Array:
         return white
     colour, around = np.median(white[inside > 0], axis=0), np.median(skin, axis=0)
     light = float(colour @ _LUMA) + 1
-    gain = float(np.clip(WHITE_OVER_SKIN * float(around @ _LUMA) / light, 1, 1.6))
+    gain = float(np.clip(WHITE_OVER_SKIN * float(around @ _LUMA) / light, 1, 1.9))
     pale = 0.75 * min((gain - 1) / 0.3, 1)
     tint = 0.5 + 0.5 * around / max(float(around @ _LUMA), 1) / SKIN
     return np.asarray(gain * (white + pale * ((white @ _LUMA)[..., None] * tint - white)), np.float32)

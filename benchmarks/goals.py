@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
 
 from portrayal.evaluate import Report
+from portrayal.evaluate.report import Movement
 
 MOUTH_R, OTHER_R, HEAD_ERROR, JITTER, BORDER_PSNR, AKD = 0.95, 0.9, 1.5, 1.2, 40.0, 0.8
 HEAD = ("pitch", "yaw", "roll")
@@ -35,19 +37,24 @@ def _score(
     return Score(name, value, places, "pass" if good else "fail" if best else "beyond")
 
 
-def cross_scores(report: Report) -> list[Score]:
-    """Of a portrait driven by somebody else."""
+def movement_scores(movements: Iterable[Movement]) -> list[Score]:
+    """Of each measure of a result and its driving."""
     scores = []
-    for movement in report.movements:
+    for movement in movements:
         key, ours = movement.measure.key, movement.scores.result
         goal = MOUTH_R if key == "mouth_open" else OTHER_R
         twice = movement.scores.driving.r  # the driving itself, looked at a second time
         scores.append(_score(f"{_SHORT[key]} r", ours.r, 2, ours.r >= goal, movement.moved, twice >= goal))
         if key in HEAD:
             scores.append(_score(f"{_SHORT[key]} °", ours.error, 2, ours.error <= HEAD_ERROR))
+    return scores
+
+
+def cross_scores(report: Report) -> list[Score]:
+    """Of a portrait driven by somebody else."""
     quality, still = report.quality.result, report.quality.still
     return [
-        *scores,
+        *movement_scores(report.movements),
         _score("jitter", quality.jitter, 2, quality.jitter <= JITTER, best=still.jitter <= JITTER),
         Score("sharp", quality.sharpness, 2, ""),
         _score("border dB", quality.border_psnr, 1, quality.border_psnr >= BORDER_PSNR),

@@ -46,6 +46,16 @@ def _of_kind(folder: Path, kind: str) -> Named:
     return found
 
 
+def chosen(media: Named, names: str | None) -> Named:
+    """Those of the media that are named, with commas between; all unless given."""
+    if names is None:
+        return media
+    missing = [name for name in names.split(",") if name not in media]
+    if missing:
+        raise SystemExit(f"not among the media: {', '.join(missing)} (there are {', '.join(media)})")
+    return {name: media[name] for name in names.split(",")}
+
+
 def made_clips(folder: Path) -> Named:
     """The puppet acting on the photo: talking with the eyes about, and turning the head."""
     folder.mkdir(parents=True, exist_ok=True)

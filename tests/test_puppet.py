@@ -284,9 +284,9 @@ def test_hair_with_room_above_it_stays_in_the_picture(portrait: Portrait) -> Non
         actor.paint(picture, target)
         return float(np.abs(picture[strip].astype(int) - rgb[strip]).mean())
 
-    assert actor.in_frame(up(5), 1).pose.origin == pytest.approx(up(5).pose.origin, abs=0.01)
-    assert np.array_equal(actor.in_frame(up(60), 0).pose.origin, up(60).pose.origin)
-    assert change_at_the_border(actor.in_frame(up(60), 1)) < 1 < change_at_the_border(up(60))
+    assert actor.eased(up(5), 1).pose.origin == pytest.approx(up(5).pose.origin, abs=0.01)
+    assert np.array_equal(actor.eased(up(60), 0).pose.origin, up(60).pose.origin)
+    assert change_at_the_border(actor.eased(up(60), 1)) < 1 < change_at_the_border(up(60))
 
 
 def test_a_neck_is_not_pulled_out(portrait: Portrait) -> None:
@@ -298,7 +298,7 @@ def test_a_neck_is_not_pulled_out(portrait: Portrait) -> None:
     def up(cut: int, by: float) -> float:
         actor = Actor(np.ascontiguousarray(rgb[:cut]), face)
         moved = Target(replace(face.pose, origin=face.pose.origin - np.float32((0, by, 0))), face.shape)
-        return float(chin - actor.in_frame(moved, 1).points[CHIN, 1])
+        return float(chin - actor.eased(moved, 1).points[CHIN, 1])
 
     for cut in (round(float(chin) + 0.5 * face.pose.scale), len(rgb)):
         assert 0.2 * (cut - chin) < up(cut, rise) <= NECK * (cut - chin)

@@ -70,7 +70,7 @@ class Actor:
         self._eyes = Eyes(stage, self.face)
         self._supple = _supple(self.face, self._eyes.frames)
 
-    def in_frame(self, target: Target, share: float) -> Target:
+    def eased(self, target: Target, share: float) -> Target:
         """The target (picture pixels), eased in by a share, 0 to 1, where the upper border would cut
         hair that has room above it, or where the neck would be pulled out."""
         rise = float(self.face.pose.pivot[1] + self.offset[1] - target.pose.pivot[1])

@@ -62,7 +62,7 @@ class Puppet(Engine):
             limbs, frames = _limbs(figure, driving, options, frames)
         for frame in prefetch(frames):
             targets = [
-                actor.in_frame(corrected(transfer(frame)), corrected.share)
+                actor.eased(corrected(transfer(frame)), corrected.share)
                 for actor, transfer, corrected in zip(group.actors, transfers, corrections, strict=True)
             ]
             if figure is not None and limbs is not None:

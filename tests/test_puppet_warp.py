@@ -20,7 +20,7 @@ from portrayal.engines.puppet.windows import NONE, extent, tiles, whole, within
 from portrayal.track.face import Face
 from portrayal.track.find import find_faces
 from portrayal.track.geometry import HeadPose
-from portrayal.track.topology import MESH_POINTS, mean_face, triangles
+from portrayal.track.topology import MESH_POINTS, OVAL, mean_face, triangles
 
 SIZE = (90, 120)
 
@@ -237,6 +237,20 @@ def test_what_a_three_quarter_face_hides_is_not_shown_twice_when_it_turns(side: 
         assert (shown & ~outline).sum() < 0.005 * skin.sum()
         if still:
             assert (shown != (skin > 0)).mean() < 0.001
+
+
+def test_an_outline_that_a_cheek_hides_a_little_lies_at_rest_on_the_edge_of_the_cheek() -> None:
+    """What the picture shows between them is cheek: it would be a bright line around a face that turns."""
+    pose = HeadPose.about_pivot((0, 0, 0), 110.0, np.array([250, 250, 0], np.float32))
+    points = pose.to_picture(mean_face())
+    outline, cheek = [58, 172, 136], [138, 192, 213]
+    centre = points[list(OVAL), :2].mean(0)
+    points[cheek, :2] = centre + 1.06 * (points[outline, :2] - centre)
+    edge = cv2.convexHull(np.ascontiguousarray(points[:, :2]))
+    rest = HeadMesh.build(Face(points, pose), 500, 500).rest
+    for hidden in outline:
+        assert cv2.pointPolygonTest(edge, points[hidden, :2].tolist(), True) > 3
+        assert abs(cv2.pointPolygonTest(edge, rest[hidden, :2].tolist(), True)) < 1.2
 
 
 def silhouette(points: np.ndarray) -> np.ndarray:

@@ -42,7 +42,7 @@ BORDER = 0.23, 0.8
 #: Hair is free where it is further from the upper border than this share of the picture's shorter side.
 HEADROOM = 0.045
 #: Where the silhouette is further out than the outline of the face by this factor, it hides it: from, wholly.
-BEHIND = 1.02, 1.07
+BEHIND = 1.035, 1.065
 #: How far below the eyes (head space) the neck begins to stay, and where the body stands still.
 NECK, SHOULDERS = 0.9, 1.8
 #: The same for what moves the neck itself: it takes shoulders and chest along.

@@ -1,7 +1,7 @@
 """How what the puppet draws follows the driving, before a tracker looks at it: the goals of pairs.py for the
 landmarks that each portrait is moved to.
 
-    python benchmarks/drawn.py MEDIA [--portraits s9,s12] [--drivings d0,d10] [--seconds 6]
+    python benchmarks/drawn.py [MEDIA] [--portraits s9,s12] [--drivings d0,d10] [--seconds 6]
 
 What is missed in pairs.py and reached here is lost between the picture and what the face mesh reads of it.
 """
@@ -9,18 +9,18 @@ What is missed in pairs.py and reached here is lost between the picture and what
 from __future__ import annotations
 
 import argparse
+import tempfile
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
 from goals import movement_scores
-from media import chosen, find_media
+from media import Named, chosen, find_media, opened, options_for
 from portrayal import Driving, Portrait
 from portrayal.engines.puppet.engine import referenced
 from portrayal.engines.puppet.info import PuppetOptions
 from portrayal.engines.puppet.transfer import Transfer
-from portrayal.errors import PortrayalError
 from portrayal.evaluate import Track, track
 from portrayal.evaluate.compare import movements
 from portrayal.media.video import VideoReader
@@ -30,22 +30,22 @@ from tables import Scores, summary, table, titled
 
 
 def main() -> None:
-    options = _options()
-    portraits, drivings = find_media(options.media, options.media)
-    tracks = {
-        name: track(VideoReader(path, end=options.seconds))
-        for name, path in chosen(drivings, options.drivings).items()
-    }
+    parser = argparse.ArgumentParser(description="Landmarks as the puppet draws them against the driving's.")
+    options_for(parser)
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory() as scratch:
+        portraits, drivings = find_media(options.media, Path(scratch))
+        print(_tables(chosen(portraits, options.portraits), chosen(drivings, options.drivings), options))
+
+
+def _tables(portraits: Named, drivings: Named, options: argparse.Namespace) -> str:
+    tracks = {name: track(VideoReader(path, end=options.seconds)) for name, path in drivings.items()}
     scores: Scores = {}
-    for name, path in chosen(portraits, options.portraits).items():
-        try:
-            portrait = Portrait.open(path, size=options.size)
-        except PortrayalError:
-            continue  # a picture without a face
+    for name, portrait in opened(portraits, options.size):
         for driven, theirs in tracks.items():
             ours = drawn(portrait, Driving.open(drivings[driven], end=options.seconds), theirs)
             scores[titled(name, portrait, driven)] = movement_scores(movements(ours, theirs))
-    print(table("portrait, driving", scores), summary(scores), sep="\n\n")
+    return "\n\n".join([table("portrait, driving", scores), summary(scores)])
 
 
 def drawn(portrait: Portrait, driving: Driving, theirs: Track) -> Track:
@@ -54,16 +54,6 @@ def drawn(portrait: Portrait, driving: Driving, theirs: Track) -> Track:
     transfer = Transfer(portrait.faces[0], reference)
     values = np.array([measure(Face(transfer(frame).points)) for frame in frames], np.float32)
     return replace(theirs, name="drawn", values=values)
-
-
-def _options() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description="Landmarks as the puppet draws them against the driving's.")
-    parser.add_argument("media", type=Path)
-    parser.add_argument("--portraits", help="names, with commas between (all)")
-    parser.add_argument("--drivings", help="names, with commas between (all)")
-    parser.add_argument("--seconds", type=float, help="use the beginning of each driving only")
-    parser.add_argument("--size", type=int, default=512, help="longest side of the portraits (512)")
-    return parser.parse_args()
 
 
 if __name__ == "__main__":

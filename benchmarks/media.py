@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import argparse
+import os
+import sys
+from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
 
@@ -44,6 +48,25 @@ def _of_kind(folder: Path, kind: str) -> Named:
         except PortrayalError:
             continue  # a text beside the media
     return found
+
+
+def options_for(parser: argparse.ArgumentParser) -> None:
+    """What every benchmark over portraits and drivings is asked for."""
+    media = os.environ.get("PORTRAYAL_MEDIA")
+    parser.add_argument("media", nargs="?", type=Path, default=Path(media) if media else None)
+    parser.add_argument("--portraits", help="names, with commas between (all)")
+    parser.add_argument("--drivings", help="names, with commas between (all)")
+    parser.add_argument("--seconds", type=float, help="use the beginning of each driving only")
+    parser.add_argument("--size", type=int, default=512, help="longest side of the portraits (512)")
+
+
+def opened(portraits: Named, size: int) -> Iterator[tuple[str, Portrait]]:
+    """Portraits by name; pictures without a face are told and passed over."""
+    for name, path in portraits.items():
+        try:
+            yield name, Portrait.open(path, size=size)
+        except PortrayalError as error:
+            print(error, file=sys.stderr)
 
 
 def chosen(media: Named, names: str | None) -> Named:

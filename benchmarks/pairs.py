@@ -9,16 +9,14 @@ be made from Matplotlib's photo of Grace Hopper is used.
 from __future__ import annotations
 
 import argparse
-import os
 import sys
 import tempfile
 import time
 from pathlib import Path
 
 from goals import Score, cross_scores, self_scores
-from media import Named, chosen, find_media
+from media import Named, chosen, find_media, opened, options_for
 from portrayal import Driving, Portrait, load_engine
-from portrayal.errors import PortrayalError
 from portrayal.evaluate import Track, evaluate, track
 from portrayal.media.image import write_image
 from portrayal.media.video import VideoReader
@@ -42,12 +40,7 @@ def main() -> None:
 
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    media = os.environ.get("PORTRAYAL_MEDIA")
-    parser.add_argument("media", nargs="?", type=Path, default=Path(media) if media else None)
-    parser.add_argument("--portraits", help="names, with commas between (all)")
-    parser.add_argument("--drivings", help="names, with commas between (all)")
-    parser.add_argument("--seconds", type=float, help="use the beginning of each driving only")
-    parser.add_argument("--size", type=int, default=512, help="longest side of the portraits (512)")
+    options_for(parser)
     parser.add_argument("--engine", default="puppet")
     parser.add_argument("--no-self", action="store_true", help="leave self-reenactment out")
     parser.add_argument("--out", type=Path, help="keep the clips and their contact sheets in this folder")
@@ -63,12 +56,7 @@ class Bench:
 
     def cross(self, portraits: Named, drivings: Named) -> Scores:
         scores = {}
-        for name, path in portraits.items():
-            try:
-                portrait = Portrait.open(path, size=self._size)
-            except PortrayalError as error:
-                print(error, file=sys.stderr)
-                continue
+        for name, portrait in opened(portraits, self._size):
             for driven, driving in drivings.items():
                 target = self._render(f"{name}-{driven}", portrait, driving)
                 report = evaluate(target, self._track(driving), portrait=portrait.rgb)

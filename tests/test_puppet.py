@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from portrayal import Driving, Motion, Portrait, load_engine
-from portrayal.engines.puppet.actor import NECK, Actor
+from portrayal.engines.puppet.actor import PULLED, Actor
 from portrayal.engines.puppet.transfer import Target
 from portrayal.errors import PortrayalError
 from portrayal.media.image import read_image
@@ -301,5 +301,5 @@ def test_a_neck_is_not_pulled_out(portrait: Portrait) -> None:
         return float(chin - actor.eased(moved, 1).points[CHIN, 1])
 
     for cut in (round(float(chin) + 0.5 * face.pose.scale), len(rgb)):
-        assert 0.2 * (cut - chin) < up(cut, rise) <= NECK * (cut - chin)
+        assert 0.2 * (cut - chin) < up(cut, rise) <= PULLED * (cut - chin)
         assert up(cut, -rise) == pytest.approx(-rise, abs=0.01)

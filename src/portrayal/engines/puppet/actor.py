@@ -31,7 +31,7 @@ Rgb = NDArray[np.uint8]
 
 #: A head rises by as much as its hair has room and by this share of what is seen of the neck, which more
 #: would pull out like rubber; freely by this share of that.
-NECK, EASED = 0.35, 0.5
+PULLED, EASED = 0.35, 0.5
 
 
 class Actor:
@@ -55,9 +55,10 @@ class Actor:
         strict = _matte(rgb, face, self.offset, size, step)
         headroom = step * _headroom(strict, self.face, step) + float(self.offset[1])
         mesh = HeadMesh.build(face, width, height, others, headroom)
-        self._rise = max(NECK * (height - 1 - float(tracked.landmarks[CHIN, 1])), 1.0)
-        if headroom > HEADROOM * min(width, height):
-            self._rise = min(self._rise, headroom - HEADROOM * min(width, height))
+        self._rise = max(PULLED * (height - 1 - float(tracked.landmarks[CHIN, 1])), 1.0)
+        free = headroom - HEADROOM * min(width, height)
+        if free > 0:
+            self._rise = min(self._rise, free)
         self._mesh = replace(mesh, rest=mesh.rest - self.offset)
         mobility, reach = (_spread(self._mesh, v, stage.shape, step) for v in (mesh.mobility, mesh.reach))
         matte = with_fringe(strict)

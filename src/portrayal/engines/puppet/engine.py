@@ -81,7 +81,9 @@ class Puppet(Engine):
         if self._cast is None or self._cast[0] is not portrait:
             rgb, faces = portrait.rgb, portrait.faces
             group = Group(rgb, faces, portrait.bystanders)
-            calibrations = [Calibration.of(rgb, *one) for one in zip(faces, group.actors, strict=True)]
+            calibrations = [
+                Calibration.of(rgb, face, actor) for face, actor in zip(faces, group.actors, strict=True)
+            ]
             self._cast = portrait, (group, calibrations)
             self._figure = None
         cast = self._cast[1]

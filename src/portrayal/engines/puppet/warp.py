@@ -136,12 +136,7 @@ class MeshWarp:
 
     def on_knots(self, window: Window) -> Window:
         """A window of the result, made larger to whole squares of knots and by one of these."""
-        near = grown(self._knots_in(window), 1, extent_of(self._owner))
-        rows, columns = (
-            slice(span.start * self._step, min(span.stop * self._step, n))
-            for span, n in zip(near, self._size, strict=True)
-        )
-        return rows, columns
+        return self._squares(grown(self._knots_in(window), 1, extent_of(self._owner)))
 
     def knots_near(self, mask: NDArray[np.bool_]) -> NDArray[np.uint8]:
         """(h, w) 1 at the knots within a few of which a (height, width) mask is set."""
@@ -166,6 +161,14 @@ class MeshWarp:
         rows, columns = (slice(span.start // self._step, -(-span.stop // self._step)) for span in window)
         return rows, columns
 
+    def _squares(self, near: Window) -> Window:
+        """The window of the result that the squares of a window of knots make up."""
+        rows, columns = (
+            slice(span.start * self._step, min(span.stop * self._step, n))
+            for span, n in zip(near, self._size, strict=True)
+        )
+        return rows, columns
+
     def _mapped(self, corners: Array, elsewhere: Array, near: Window) -> BackwardMap:
         """Map each of a window of knots from its triangle onto the (T, 3, 2) `corners`, or by the six numbers
         `elsewhere`."""
@@ -174,11 +177,7 @@ class MeshWarp:
         owner = self._owner[near].astype(np.intp)
         x, y = (self._linear(maps[rows], owner, near) for rows in (slice(0, 3), slice(3, 6)))
         self._confine(x, y, corners, near)
-        rows, columns = (
-            min(span.stop * self._step, n) - span.start * self._step
-            for span, n in zip(near, self._size, strict=True)
-        )
-        return BackwardMap(x, y, _folds(x, y, self._step), self._step, (rows, columns))
+        return BackwardMap(x, y, _folds(x, y, self._step), self._step, extent(self._squares(near)))
 
     def _linear(self, rows: Array, owner: NDArray[np.intp], near: Window) -> Array:
         """(h, w) a * x + b * y + c at each of a window of knots, with the (3, T) a, b and c of its owner."""
